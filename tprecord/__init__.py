@@ -1,0 +1,51 @@
+"""Record what a program does with its thread pools, to explain a hang after the fact.
+
+From the command line: ``python -m tprecord app.py``.  From code: ``with tprecord.record(path):``.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from tprecord.version import VERSION as __version__
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["__version__", "record"]
+
+
+class record:  # noqa: N801  # used like a function, as contextlib's own
+    """Record this process while the block runs: ``with tprecord.record("trace.jsonl"):``.
+
+    Pools and futures that are busy when it begins are recorded from then on; what was before is
+    unknown to the analyser, and treated so.  A second recording at the same time is possible.
+    Raises OSError if the trace cannot be written, RuntimeError if sys.monitoring is taken.
+    """
+
+    def __init__(self, path: str | None = None, *, depth: int | None = None) -> None:
+        self._path, self._depth = path, depth
+
+    def __enter__(self) -> record:
+        from tprecord.recording import DEPTH, Recording
+
+        program = sys.argv[0] if sys.argv and sys.argv[0] else "python"
+        self._recording = Recording(
+            self._path, program, depth=DEPTH if self._depth is None else self._depth
+        )
+        self._recording.start()
+        return self
+
+    @property
+    def path(self) -> str:
+        """The trace's absolute path."""
+        return self._recording.path
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._recording.stop()

@@ -1,0 +1,152 @@
+"""Run a script, a module or code as ``python`` itself would, in this process.
+
+The app sees the same ``sys.argv``, ``sys.path[0]``, ``__main__`` and ``__file__``; its exceptions
+end the process as they would end ``python``, and their tracebacks begin with the app's own frames.
+Source: CPython ``Modules/main.c``, ``pymain_run_python``; ``Lib/runpy.py``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import CodeType, ModuleType
+
+from tprecord import compat
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Any
+
+
+class CannotRun(Exception):
+    """There is no such script; ``str()`` is what ``python`` would say."""
+
+
+def run_script(path: str, arguments: list[str]) -> None:
+    """Run the script, directory or zip file at `path` as ``python path arguments``."""
+    sys.argv = [path, *arguments]
+    if _is_importable(path):
+        sys.path[0:1] = [path] if not sys.flags.safe_path else [path, *sys.path[:1]]
+        _new_main()
+        _run(lambda: _run_as_main("__main__", False))
+        return
+    try:
+        with open(path, "rb") as file:
+            source = file.read()
+    except OSError as error:
+        raise CannotRun(
+            f"can't open file {os.path.abspath(path)!r}: [Errno {error.errno}] {error.strerror}"
+        ) from None
+    if not sys.flags.safe_path:
+        sys.path[0] = os.path.dirname(os.path.realpath(path))
+    main = _new_main()
+    main.__file__ = path
+    main.__dict__["__cached__"] = None
+    from importlib.machinery import SourceFileLoader, SourcelessFileLoader
+
+    if path.endswith(".pyc"):
+        bare = SourcelessFileLoader("__main__", path)
+        main.__loader__ = bare
+        _run(lambda: _execute(bare.get_code("__main__"), main))
+    else:
+        main.__loader__ = SourceFileLoader("__main__", path)
+        _run(lambda: _execute(_compiled(source, path), main))
+
+
+def run_module(name: str, arguments: list[str]) -> None:
+    """Run a module as ``python -m name arguments``."""
+    sys.argv = ["-m", *arguments]
+    _new_main()
+    _run(lambda: _run_as_main(name, True))
+
+
+def run_code(source: str, arguments: list[str]) -> None:
+    """Run code as ``python -c source arguments``."""
+    sys.argv = ["-c", *arguments]
+    if not sys.flags.safe_path:
+        sys.path[0] = ""
+    main = _new_main()
+    from importlib.machinery import BuiltinImporter
+
+    main.__loader__ = BuiltinImporter  # type: ignore[assignment]  # as pymain_run_command leaves it
+    if compat.SHOWS_SOURCE_OF_DASH_C:
+        import linecache
+
+        register: Callable[..., None] | None = getattr(linecache, "_register_code", None)
+        if register is not None and compat.VERSION < (3, 14):
+            register("<string>", source, "<string>")
+    _run(lambda: _execute(_compiled(source, "<string>"), main))
+
+
+def _compiled(source: str | bytes, filename: str) -> CodeType:
+    return compile(source, filename, "exec", dont_inherit=True)
+
+
+def _execute(code: CodeType | None, main: ModuleType) -> None:
+    if code is None:
+        raise ImportError("there is no code to run")
+    exec(code, main.__dict__)
+
+
+def _run_as_main(name: str, alter_argv: bool) -> None:
+    import runpy
+
+    run: Callable[[str, bool], object] = vars(runpy)["_run_module_as_main"]
+    run(name, alter_argv)
+
+
+def _is_importable(path: str) -> bool:
+    """Return true for a directory or zip file, which ``python`` looks into for ``__main__``."""
+    for hook in sys.path_hooks:
+        try:
+            hook(path)
+        except ImportError:
+            continue
+        return True
+    return False
+
+
+def _new_main() -> ModuleType:
+    """Put a fresh ``__main__`` in the place of the recorder's own."""
+    import builtins
+
+    main = ModuleType("__main__")
+    main.__dict__["__builtins__"] = builtins
+    sys.modules["__main__"] = main
+    return main
+
+
+def _run(call: Callable[[], object]) -> None:
+    """Make the call; let an exception end the process as if the app's frames were the first."""
+    try:
+        call()
+    except SystemExit:
+        raise
+    except BaseException:
+        _hide_our_frames(sys.excepthook)
+        raise
+
+
+def _hide_our_frames(shown_by: Callable[..., object]) -> None:
+    """Have the interpreter, which is about to report an exception, leave out the launcher."""
+
+    def excepthook(
+        kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+    ) -> None:
+        sys.excepthook = shown_by  # type: ignore[assignment]  # whatever the app had put there
+        while traceback is not None and _is_ours(traceback.tb_frame.f_code.co_filename):
+            traceback = traceback.tb_next
+        error.__traceback__ = sys.last_traceback = traceback
+        sys.excepthook(kind, error, traceback)
+
+    sys.excepthook = excepthook
+
+
+def _is_ours(file: str) -> bool:
+    return file == "<frozen runpy>" or file.startswith(os.path.dirname(__file__) + os.sep)
+
+
+FLOORS = (_execute, _run_as_main)
+"""The functions that call the app: no frame above theirs is its own."""

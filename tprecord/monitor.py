@@ -1,0 +1,265 @@
+"""sys.monitoring: the tool id, which code is watched, and what happens to errors.
+
+All events are *local*: they are set on code objects of the standard library, one by one, so code
+of the app runs at its bare speed.  A module is not imported for this: its probe is installed when
+the app imports it, which is seen by watching the import system's own ``_load_unlocked`` return.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import CodeType
+
+from tprecord import compat
+from tprecord.core import Hot, make_callbacks
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+    from typing import Any
+
+    from tprecord.buffer import Buffer
+    from tprecord.core import Emit, Signal
+    from tprecord.names import Names
+    from tprecord.writer import Writer
+
+    Handler = Callable[[Any, Any], object]
+
+PACKAGE = __file__.rpartition("monitor")[0]
+DISABLE = sys.monitoring.DISABLE
+EVENTS = sys.monitoring.events
+
+
+class NoToolId(RuntimeError):
+    """Both of the tool ids that nobody owns are taken."""
+
+
+class Monitor:
+    """The events of one recording.
+
+    Probes call `on_call`, `on_start`, `on_return` and `on_native` to watch a code object, `emit` to
+    record, and `writer.flush` before a thread blocks.
+    """
+
+    def __init__(
+        self,
+        buffer: Buffer,
+        names: Names,
+        signal: Signal,
+        writer: Writer,
+        complain: Callable[[str], None],
+    ) -> None:
+        self.names = names
+        self.writer = writer
+        self.hot = Hot()
+        self._buffer, self._signal, self._complain = buffer, signal, complain
+        self._codes: dict[int, CodeType] = {}
+        self._events: dict[int, int] = {}
+        self._calls: dict[int, Handler] = {}
+        self._starts: dict[int, Callable[[], object]] = {}
+        self._returns: dict[int, Callable[[Any], object]] = {}
+        self._natives: dict[int, Callable[[bool], object]] = {}
+        self._modules: dict[str, Callable[[Monitor, ModuleType], None]] = {}
+        self._tool: int | None = None
+        self._callback, self.emit = self._make()
+
+    def _make(self) -> tuple[Callable[..., object], Emit]:
+        return make_callbacks(
+            self._buffer, self.names, self._signal, self.hot, self._calls, self._trouble
+        )
+
+    # ---------------------------------------------------------------- life
+
+    def start(self, probes: dict[str, Callable[[Monitor, ModuleType], None]]) -> None:
+        """Take a tool id and install the probe of each module, now or when it is imported.
+
+        Raises `NoToolId`.
+        """
+        monitoring = sys.monitoring
+        for tool in compat.TOOL_IDS:
+            try:
+                monitoring.use_tool_id(tool, "tprecord")
+            except ValueError:
+                continue
+            self._tool = tool
+            break
+        else:
+            raise NoToolId(
+                "sys.monitoring tool ids 3 and 4 are taken by "
+                f"{monitoring.get_tool(3)} and {monitoring.get_tool(4)}"
+            )
+        monitoring.register_callback(self._tool, EVENTS.CALL, self._callback)
+        monitoring.register_callback(self._tool, EVENTS.PY_START, self._on_start)
+        monitoring.register_callback(self._tool, EVENTS.PY_RETURN, self._on_return)
+        monitoring.register_callback(self._tool, EVENTS.C_RETURN, self._on_native_return)
+        monitoring.register_callback(self._tool, EVENTS.C_RAISE, self._on_native_raise)
+        self._modules = dict(probes)
+        bootstrap = sys.modules["_frozen_importlib"]
+        self.on_return(bootstrap._load_unlocked, self._imported)
+        for name in list(probes):
+            module = sys.modules.get(name)
+            spec = getattr(module, "__spec__", None)
+            if module is not None and not getattr(spec, "_initializing", False):
+                self._install(name, module)
+
+    def stop(self) -> bool:
+        """Watch nothing any more and give back the tool id; return false if that was done before.
+
+        Before 3.14 ``free_tool_id`` alone would end neither events nor callbacks (gh-111963).
+        """
+        if self._tool is None:
+            return False
+        tool, self._tool = self._tool, None
+        monitoring = sys.monitoring
+        for code in self._codes.values():
+            monitoring.set_local_events(tool, code, 0)
+        for event in (
+            EVENTS.CALL,
+            EVENTS.PY_START,
+            EVENTS.PY_RETURN,
+            EVENTS.C_RETURN,
+            EVENTS.C_RAISE,
+        ):
+            monitoring.register_callback(tool, event, None)
+        monitoring.free_tool_id(tool)
+        return True
+
+    def _imported(self, module: Any) -> None:
+        name = getattr(module, "__name__", None)
+        if name in self._modules:
+            self._install(name, module)
+
+    def _install(self, name: str, module: ModuleType) -> None:
+        """Install the probe of a module; what it does not find there is said once."""
+        install = self._modules.pop(name)
+        try:
+            install(self, module)
+        except (AttributeError, KeyError, TypeError) as error:
+            self.complain(
+                f"the probe of {name} does not know this version of it "
+                f"({type(error).__name__}: {error}): what happens there is not recorded"
+            )
+        self._callback, self.emit = self._make()
+        if self._tool is not None:
+            sys.monitoring.register_callback(self._tool, EVENTS.CALL, self._callback)
+
+    # ---------------------------------------------------------------- for probes
+
+    def on_call(self, function: Any, handler: Handler | None = None) -> None:
+        """Watch the calls that `function` makes: ``handler(callee, first_argument)``.
+
+        The handler returns ``sys.monitoring.DISABLE`` for a call site that is none of its own.
+        Without a handler only the hot calls are recorded.
+        """
+        code = _code(function)
+        if handler is not None:
+            self._calls[id(code)] = handler
+        self._watch(code, EVENTS.CALL)
+
+    def on_start(self, function: Any, handler: Callable[[], object]) -> None:
+        """Call ``handler()`` when `function` begins."""
+        code = _code(function)
+        self._starts[id(code)] = handler
+        self._watch(code, EVENTS.PY_START)
+
+    def on_return(self, function: Any, handler: Callable[[Any], object]) -> None:
+        """Call ``handler(value)`` when `function` returns, not when it raises."""
+        code = _code(function)
+        self._returns[id(code)] = handler
+        self._watch(code, EVENTS.PY_RETURN)
+
+    def on_native(
+        self, function: Any, on_call: Handler, on_end: Callable[[bool], object]
+    ) -> None:
+        """Watch the calls of C functions that `function` makes, and their ends.
+
+        ``on_call`` as in `on_call`; ``on_end(raised)`` after each call it did not disable.
+        """
+        self._natives[id(_code(function))] = on_end
+        self.on_call(function, on_call)
+
+    def _watch(self, code: CodeType, event: int) -> None:
+        key = id(code)
+        self._codes[key] = code
+        self._events[key] = self._events.get(key, 0) | event
+        if self._tool is not None:
+            sys.monitoring.set_local_events(self._tool, code, self._events[key])
+
+    def complain(self, text: str) -> None:
+        """Say something about the recording, once, on stderr and in the trace."""
+        self._buffer.definitions.append({"note": text})
+        self._complain(text)
+
+    # ---------------------------------------------------------------- callbacks
+
+    def _on_start(self, code: CodeType, _offset: int) -> object:
+        try:
+            handler = self._starts.get(id(code))
+            return DISABLE if handler is None else handler()
+        except BaseException as error:
+            self._trouble(error, code)
+            return None
+
+    def _on_return(self, code: CodeType, _offset: int, value: Any) -> object:
+        try:
+            handler = self._returns.get(id(code))
+            return DISABLE if handler is None else handler(value)
+        except BaseException as error:
+            self._trouble(error, code)
+            return None
+
+    def _on_native_return(self, code: CodeType, _offset: int, _callee: Any, _arg0: Any) -> None:
+        try:
+            handler = self._natives.get(id(code))
+            if handler is not None:
+                handler(False)
+        except BaseException as error:
+            self._trouble(error, code)
+
+    def _on_native_raise(self, code: CodeType, _offset: int, _callee: Any, _arg0: Any) -> None:
+        try:
+            handler = self._natives.get(id(code))
+            if handler is not None:
+                handler(True)
+        except BaseException as error:
+            self._trouble(error, code)
+
+    # ---------------------------------------------------------------- errors
+
+    def _trouble(self, error: BaseException, code: CodeType) -> None:
+        """Pass on an exception that is the app's; end the recording of `code` if it is ours.
+
+        The app's are: what is no `Exception` (Ctrl-C lands where it lands), what was raised in a
+        frame that is not of this package (a signal handler's), and classes that are not built in
+        (sent by ``PyThreadState_SetAsyncExc``).  Too little stack or memory is nobody's bug: the
+        event is lost, and the app gets an error of its own in a moment.
+        """
+        if not isinstance(error, Exception) or type(error).__module__ != "builtins":
+            raise error.with_traceback(None)
+        innermost = error.__traceback__
+        while innermost is not None and innermost.tb_next is not None:
+            innermost = innermost.tb_next
+        place = ""
+        if innermost is not None:
+            file = innermost.tb_frame.f_code.co_filename
+            place = f" at {file.rpartition('/')[2]}:{innermost.tb_lineno}"
+            if not file.startswith(PACKAGE):
+                raise error
+        error.__traceback__ = None
+        if isinstance(error, (RecursionError, MemoryError)):
+            return
+        key = id(code)
+        if self._tool is not None and self._events.pop(key, 0):
+            sys.monitoring.set_local_events(self._tool, code, 0)
+            self.complain(
+                f"a bug in the recorder's probe of {code.co_qualname} "
+                f"({type(error).__name__}: {error}{place}): it is switched off"
+            )
+
+
+def _code(function: Any) -> CodeType:
+    code = function.__code__
+    if not isinstance(code, CodeType):
+        raise TypeError(f"{function!r} has no code object")
+    return code

@@ -1,0 +1,251 @@
+"""Numbers for the things of the app: threads, pools, functions, sites, futures.
+
+Each thing gets its number, and its definition in the trace, the first time it is met.  Numbers are
+never used again, unlike ``id()`` and thread idents.  Nothing here keeps a thing of the app alive,
+but for code objects, which are kept so that their ``id`` stays theirs.
+
+Two threads that meet a new thing at the same moment may both define it: it then has two numbers,
+which is harmless.  A definition is always in the buffer before its number is handed out.
+"""
+
+from __future__ import annotations
+
+import sys
+from _thread import _local, get_ident, get_native_id
+from _weakref import ref
+from itertools import count
+from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodType
+
+from tprecord import compat
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from tprecord.buffer import Buffer
+
+MAX_FRAMES = 24
+"""No site has more frames than this, of whatever kind."""
+
+PLUMBING, FLOOR = 1, 2
+
+
+class Names:
+    """The numbers of one recording.
+
+    The dictionaries are public: hot callbacks look into them first, and call the method of the
+    same name, in the singular, when they find nothing.
+    """
+
+    def __init__(self, buffer: Buffer, *, depth: int) -> None:
+        self.depth = depth
+        """frames of the app that a site has"""
+        self.pools: dict[int, int] = {}
+        """``id(executor)`` -> number"""
+        self.queues: dict[int, int] = {}
+        """``id(work queue)`` -> number of the pool"""
+        self.functions: dict[object, int] = {}
+        """``id(code)``, or (module, name) of a function without code -> number"""
+        self.sites: dict[tuple[int, ...], int] = {}
+        """``(id(code), f_lasti, ...)`` of the call stack -> number"""
+        self._sites_by_line: dict[tuple[int, ...], int] = {}
+        self.strata: dict[int, int] = {}
+        """``id(code)`` -> `PLUMBING` or `FLOOR`; whatever is not here is the app's own"""
+        self.futures: dict[int, int] = {}
+        """``id(future)`` -> number of its task.  Every birth of a future is seen and overwrites
+        the entry, so an entry is never another future's, and there are no more entries than
+        addresses futures ever stood at."""
+        self.recorded: set[int] = set()
+        """``id`` of the code objects whose own futures a probe records as tasks: neither what
+        they make nor what they set is a promise"""
+        self.local = _local()
+        """``.number`` is the calling thread's"""
+        self.next_future = count(1).__next__
+        self._next = {kind: count(1).__next__ for kind in ("thread", "pool", "function", "site", "set")}
+        self._define = buffer.definitions.append
+        self._codes: dict[int, CodeType] = {}
+        self._watchers: dict[int, Any] = {}
+        self._main = get_ident() if "threading" not in sys.modules else None
+
+    def thread(self) -> int:
+        """Return the calling thread's number."""
+        try:
+            number: int = self.local.number
+        except AttributeError:
+            number = self.local.number = self._new_thread()
+        return number
+
+    def _new_thread(self) -> int:
+        number = self._next["thread"]()
+        ident = get_ident()
+        row: dict[str, Any] = {"thread": number, "name": "", "native_id": get_native_id()}
+        threading = sys.modules.get("threading")
+        if threading is None:
+            main = ident == self._main
+        else:
+            main = ident == threading._main_thread._ident
+            # Not current_thread(): it would make a dummy Thread for a foreign thread.
+            thread = threading._active.get(ident)
+            if thread is not None:
+                row["name"] = str(thread._name)
+                if thread._daemonic:
+                    row["daemon"] = True
+        if main:
+            row["name"] = row["name"] or "MainThread"
+            row["main"] = True
+        self._define(row)
+        return number
+
+    def pool(self, executor: Any) -> int:
+        """Return the number of the pool that `executor` is."""
+        number = self.pools.get(id(executor))
+        if number is None:
+            number = self._next["pool"]()
+            queue = executor._work_queue
+            self._define(
+                {
+                    "pool": number,
+                    "kind": type(executor).__qualname__,
+                    "name": str(executor._thread_name_prefix),
+                    "max_workers": executor._max_workers,
+                    "unseen": len(executor._threads),
+                }
+            )
+            self._watch(executor, self.pools, number)
+            self._watch(queue, self.queues, number)
+        return number
+
+    def _watch(self, thing: object, numbers: dict[int, int], number: int) -> None:
+        """Enter `thing` into `numbers` by its ``id``, for as long as it lives."""
+        key, watchers = id(thing), self._watchers
+
+        def forget(_: object) -> None:
+            numbers.pop(key, None)
+            watchers.pop(key, None)
+
+        watchers[key] = ref(thing, forget)
+        numbers[key] = number
+
+    def future(self, future: object) -> int:
+        """Return the number of a future's task; one never seen before is defined as unseen."""
+        number = self.futures.get(id(future))
+        if number is None:
+            number = self.futures[id(future)] = self.next_future()
+            self._define({"future": number, "origin": "unseen"})
+        return number
+
+    def new_set(self, ranges: list[int]) -> int:
+        """Define a set of futures, given as flat ranges of task numbers, and return its number."""
+        number = self._next["set"]()
+        self._define({"set": number, "tasks": ranges})
+        return number
+
+    def function(self, fn: Any, args: tuple[Any, ...] = ()) -> int:
+        """Return the number of the function that ``fn(*args)`` runs; wrappers are seen through.
+
+        Only objects of exactly known types are looked into: no code of the app runs in here.
+        """
+        for _ in range(8):
+            kind = type(fn)
+            if kind is MethodType:
+                fn = fn.__func__
+            elif kind.__name__ == "partial" and kind.__module__ == "functools":
+                fn, args = fn.func, fn.args + args
+            elif _is_context_run(fn) and args:
+                fn, args = args[0], args[1:]
+            else:
+                break
+        if type(fn) is FunctionType:
+            return self.code(fn.__code__, fn.__module__)
+        if type(fn) is BuiltinFunctionType:
+            return self._named(fn.__module__, fn.__qualname__)
+        if isinstance(fn, type):
+            return self._named(fn.__module__, fn.__qualname__)
+        call = getattr(type(fn), "__call__", None)
+        if type(call) is FunctionType:
+            return self.code(call.__code__, call.__module__)
+        return self._named(type(fn).__module__, type(fn).__qualname__)
+
+    def _named(self, module: object, name: str) -> int:
+        number = self.functions.get((module, name))
+        if number is None:
+            number = self._next["function"]()
+            self._define({"function": number, "name": name, "module": str(module or "")})
+            self.functions[module, name] = number
+        return number
+
+    def code(self, code: CodeType, module: object = None) -> int:
+        """Return the number of the function whose code object this is."""
+        key = id(code)
+        number = self.functions.get(key)
+        if number is None:
+            self._codes[key] = code
+            file = code.co_filename
+            number = self._next["function"]()
+            row: dict[str, Any] = {"function": number, "name": code.co_qualname}
+            if isinstance(module, str):
+                row["module"] = module
+            row["file"] = file
+            row["line"] = code.co_firstlineno
+            if compat.is_standard_library(file):
+                row["file"] = file.removeprefix(compat.STANDARD_LIBRARY)
+                row["stdlib"] = True
+                self.strata[key] = PLUMBING
+            self._define(row)
+            self.functions[key] = number
+        return number
+
+    def add_floor(self, function: Any) -> None:
+        """No site has the frame of `function`, nor any frame above it."""
+        code = function.__code__
+        self._codes[id(code)] = code
+        self.strata[id(code)] = FLOOR
+
+    def site(self, frame: FrameType | None) -> int:
+        """Return the number of the call stack that begins at `frame`; 0 for None.
+
+        It goes up until it has `depth` frames of the app, those of the standard library between
+        them included, or until it stands on the floor: what runs a thread, a task or the program.
+        """
+        key: list[int] = []
+        get_stratum, wanted, left, here = self.strata.get, self.depth, MAX_FRAMES, frame
+        while here is not None and wanted and left:
+            code = id(here.f_code)
+            stratum = get_stratum(code)
+            if stratum is None:
+                wanted -= 1
+            elif stratum == FLOOR:
+                break
+            key += (code, here.f_lasti)
+            left -= 1
+            here = here.f_back
+        found = tuple(key)
+        return self.sites.get(found) or self._new_site(frame, found)
+
+    def _new_site(self, frame: FrameType | None, key: tuple[int, ...]) -> int:
+        frames: list[int] = []
+        known = len(self.strata)
+        here = frame
+        for _ in key[::2]:
+            assert here is not None
+            frames += (self.code(here.f_code), here.f_lineno or 0)
+            here = here.f_back
+        if len(self.strata) != known:  # some were none of the app's: look further up
+            return self.site(frame)
+        if not frames:
+            return 0
+        number = self._sites_by_line.get(tuple(frames), 0)
+        if not number:
+            number = self._next["site"]()
+            self._define({"site": number, "frames": frames})
+            self._sites_by_line[tuple(frames)] = number
+        self.sites[key] = number
+        return number
+
+
+def _is_context_run(fn: Any) -> bool:
+    return (
+        type(fn) is BuiltinFunctionType
+        and fn.__name__ == "run"
+        and type(fn.__self__).__name__ == "Context"
+    )

@@ -1,0 +1,202 @@
+"""Futures: ``concurrent.futures._base``."""
+
+from __future__ import annotations
+
+import sys
+from _weakref import ref
+
+from tprecord import encode, waiting
+from tprecord.frames import local_values
+from tprecord.schema import CANCEL, FAIL, FINISH, OPERATIONS, PROMISE, READ, TICK_NS, WAIT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import ModuleType
+    from typing import Any
+
+    from tprecord.monitor import Monitor
+
+DISABLE = sys.monitoring.DISABLE
+OPERATION = {name: number for number, name in OPERATIONS.items()}
+
+
+def install(monitor: Monitor, base: ModuleType) -> None:
+    """Watch futures: their birth, what is awaited of them, and who sets or cancels them."""
+    encode.prepare()
+    future_class = base.Future
+    monitor.hot.set_running = future_class.set_running_or_notify_cancel
+    monitor.hot.set_result = future_class.set_result
+    monitor.hot.set_exception = future_class.set_exception
+    monitor.hot.get_result = future_class._Future__get_result
+    _watch_promises(monitor, base)
+    _watch_waits_for_one(monitor, base)
+    _watch_waits_for_many(monitor, base)
+    _watch_cancel(monitor, base)
+
+
+PROBES = {"concurrent.futures._base": install}
+
+
+def _watch_promises(monitor: Monitor, base: ModuleType) -> None:
+    """Record the futures that no recorded pool makes, and who sets them."""
+    names = monitor.names
+    condition = sys.modules["threading"].Condition
+    invoke_callbacks = base.Future._invoke_callbacks
+    promises: dict[int, int] = {}
+    ends_watched = False
+
+    def is_born(callee: Any, _: Any) -> object:
+        nonlocal ends_watched
+        if callee is not condition:
+            return DISABLE
+        here = sys._getframe(2)
+        maker = here.f_back
+        if maker is not None and id(maker.f_code) in names.recorded:
+            return None
+        while maker is not None and maker.f_code.co_name == "__init__":
+            maker = maker.f_back  # a subclass's: what matters is who made the object
+        (future,) = local_values(here, "self")
+        if not ends_watched:  # a program that makes no promises does not pay for their ends
+            ends_watched = True
+            monitor.on_call(base.Future.set_result, sets(FINISH))
+            monitor.on_call(base.Future.set_exception, sets(FAIL))
+        number = names.next_future()
+        names.futures[id(future)] = promises[id(future)] = number
+        monitor.emit(PROMISE, number, names.site(maker))
+        return None
+
+    def sets(kind: int) -> Callable[[Any, Any], object]:
+        def is_set(callee: Any, arg0: Any) -> object:
+            if callee is not invoke_callbacks:
+                return DISABLE
+            number = promises.pop(id(arg0), None)
+            setter = sys._getframe(2).f_back
+            if number is None or number != names.futures.get(id(arg0)):
+                return None
+            if setter is None or id(setter.f_code) not in names.recorded:
+                monitor.emit(kind, number)
+            return None
+
+        return is_set
+
+    monitor.on_call(base.Future.__init__, is_born)
+
+
+def _watch_waits_for_one(monitor: Monitor, base: ModuleType) -> None:
+    names = monitor.names
+    condition_wait = sys.modules["threading"].Condition.wait
+    through_map = base._result_or_cancel.__code__
+
+    def waits_in(method: Any, operation: str) -> Callable[[Any, Any], object]:
+        def waits(callee: Any, _: Any) -> object:
+            if callee is not condition_wait:
+                return DISABLE
+            here = sys._getframe(2)
+            caller = here.f_back
+            how = OPERATION[operation]
+            if caller is not None and caller.f_code is through_map:
+                how = OPERATION["Executor.map"]
+            future, timeout = local_values(here, "self", "timeout")
+            task = names.future(future)
+            site = names.site(caller)
+            waiting.begin(monitor, here, WAIT, how, 1, _ticks(timeout), site, task, task)
+            return None
+
+        return waits
+
+    def reads_exception() -> None:
+        here = sys._getframe(2)
+        caller = here.f_back
+        if caller is not None and caller.f_code is not base.wait.__code__:
+            (future,) = local_values(here, "self")
+            if future._state == base.FINISHED:
+                monitor.emit(READ, names.future(future), names.site(caller))
+
+    for name in ("result", "exception"):
+        method = getattr(base.Future, name)
+        monitor.on_call(method, waits_in(method, f"Future.{name}"))
+    monitor.on_start(base.Future.exception, reads_exception)
+
+
+def _watch_waits_for_many(monitor: Monitor, base: ModuleType) -> None:
+    names = monitor.names
+    event_wait = sys.modules["threading"].Event.wait
+    sets: dict[int, tuple[int, int, object]] = {}
+
+    def waits(callee: Any, _: Any) -> object:
+        if callee is not event_wait:
+            return DISABLE
+        here = sys._getframe(2)
+        every, not_done, how, timeout = local_values(
+            here, "fs", "not_done", "return_when", "timeout"
+        )
+        # FIRST_EXCEPTION may end with any future that is not done yet.
+        awaited, need = (every, len(every)) if how == base.ALL_COMPLETED else (not_done, 1)
+        operation = OPERATION.get(f"wait({how})", OPERATION["wait(ALL_COMPLETED)"])
+        ranges = _ranges(names.future(future) for future in awaited)
+        site = names.site(here.f_back)
+        waiting.begin(monitor, here, WAIT, operation, need, _ticks(timeout), site, *ranges)
+        return None
+
+    def waits_for_next(callee: Any, _: Any) -> object:
+        if callee is not event_wait:
+            return DISABLE
+        here = sys._getframe(2)
+        pending, waiter, timeout = local_values(here, "pending", "waiter", "wait_timeout")
+        number, first_pending, _watcher = sets.get(id(waiter)) or new_set(waiter, pending)
+        need = 1 + first_pending - len(pending)
+        site = names.site(here.f_back)
+        operation = OPERATION["as_completed"]
+        waiting.begin(monitor, here, WAIT, operation, need, _ticks(timeout), site, -number)
+        return None
+
+    def new_set(waiter: Any, pending: Any) -> tuple[int, int, object]:
+        """Define the set all further steps of one ``as_completed`` wait for.
+
+        Naming the futures again at each step would make a trace of n steps n² long.
+        """
+        key = id(waiter)
+        number = names.new_set(_ranges(names.future(future) for future in pending))
+        sets[key] = number, len(pending), ref(waiter, lambda _: sets.pop(key, None))
+        return sets[key]
+
+    monitor.on_call(base.wait, waits)
+    monitor.on_call(base.as_completed, waits_for_next)
+
+
+def _watch_cancel(monitor: Monitor, base: ModuleType) -> None:
+    names = monitor.names
+    notify_all = sys.modules["threading"].Condition.notify_all
+
+    def cancels(callee: Any, _: Any) -> object:
+        if callee is not notify_all:
+            return DISABLE
+        (future,) = local_values(sys._getframe(2), "self")
+        monitor.emit(CANCEL, names.future(future))
+        return None
+
+    monitor.on_call(base.Future.cancel, cancels)
+
+
+def _ticks(timeout: object) -> int:
+    """Return a timeout in seconds as ticks; -1 for None."""
+    if timeout is None:
+        return -1
+    if isinstance(timeout, (int, float)):
+        try:
+            return max(0, int(timeout * 1_000_000_000) // TICK_NS)
+        except (OverflowError, ValueError):  # infinite or not a number: the app will be told
+            return 0
+    return 0
+
+
+def _ranges(numbers: Iterable[int]) -> list[int]:
+    """Return numbers as a flat list ``first, last, first, last, ...`` of ranges, ascending."""
+    ranges: list[int] = []
+    for number in sorted(numbers):
+        if ranges and number <= ranges[-1] + 1:
+            ranges[-1] = number
+        else:
+            ranges += (number, number)
+    return ranges

@@ -1,0 +1,279 @@
+"""The trace format, once: every line that may stand in a trace, its fields and its units.
+
+Plain data, no imports from the rest of the recorder, so that the analyser can share it on any
+machine and any Python.  ``docs/trace-format.md`` is checked against this table by a test.
+
+A trace is JSON Lines.  The first line is the header (an object with the key ``tprecord``).  Every
+other line is either a *definition* (an object whose first key names what it defines) or an *event*
+(an array of integers ``[kind, dt, thread, ...]``).
+
+* ``kind``: the number of the event, see :data:`EVENTS`.
+* ``dt``: ticks since the event line before it (the first event counts from the header's moment);
+  the length of a tick in nanoseconds is the header's ``tick_ns``; the clock is monotonic.
+* ``thread``: the number of the thread that did it (0: not known).
+
+Nothing is imported at run time, not even ``dataclasses`` or ``typing``: the recorder imports this
+table into the program it records, and they would cost that program 5 to 15 ms of its start.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+FORMAT_VERSION: Final = 1
+"""Version of the format a recorder writes.
+
+History:
+
+* 1: the first.
+"""
+
+TICK_NS: Final = 1000
+"""Nanoseconds per tick of ``dt`` in the traces this recorder writes."""
+
+
+class Field:
+    """One field of an event, a definition or the header."""
+
+    __slots__ = ("meaning", "name", "optional")
+
+    def __init__(self, name: str, meaning: str, *, optional: bool = False) -> None:
+        self.name: Final = name
+        self.meaning: Final = meaning
+        self.optional: Final = optional
+
+
+class EventSpec:
+    """One kind of event: ``[number, dt, thread, *fields, *rest]``.
+
+    ``rest`` says what any further integers are, where an event has a variable tail; ``since`` is
+    the format's version that brought it.
+    """
+
+    __slots__ = ("fields", "meaning", "name", "number", "rest", "since")
+
+    def __init__(
+        self,
+        number: int,
+        name: str,
+        meaning: str,
+        fields: tuple[Field, ...] = (),
+        *,
+        rest: str = "",
+        since: int = 1,
+    ) -> None:
+        self.number: Final = number
+        self.name: Final = name
+        self.meaning: Final = meaning
+        self.fields: Final = fields
+        self.rest: Final = rest
+        self.since: Final = since
+
+
+class DefinitionSpec:
+    """One kind of definition: ``{name: number, **fields}``."""
+
+    __slots__ = ("fields", "meaning", "name", "since")
+
+    def __init__(
+        self, name: str, meaning: str, fields: tuple[Field, ...], *, since: int = 1
+    ) -> None:
+        self.name: Final = name
+        self.meaning: Final = meaning
+        self.fields: Final = fields
+        self.since: Final = since
+
+
+_TASK = Field("task", "number of the task (or promise) whose future this is")
+_POOL = Field("pool", "number of the pool")
+_SITE = Field("site", "number of the site where it was called (0: not known)")
+
+SUBMIT: Final = 1
+START: Final = 2
+FINISH: Final = 3
+FAIL: Final = 4
+READ: Final = 5
+WAIT: Final = 6
+WAKE: Final = 7
+IDLE: Final = 8
+CANCEL: Final = 9
+SPAWN: Final = 10
+ENTER: Final = 11
+LEAVE: Final = 12
+CLOSE: Final = 13
+DRAIN: Final = 14
+PROMISE: Final = 15
+WITHDRAW: Final = 16
+
+EVENTS: Final[tuple[EventSpec, ...]] = (
+    EventSpec(
+        SUBMIT,
+        "submit",
+        "a task enters its pool's queue; lines stand in the order of the queue",
+        (
+            _TASK,
+            _POOL,
+            Field("function", "number of the function the task calls (0: not known)"),
+            _SITE,
+        ),
+    ),
+    EventSpec(
+        START,
+        "start",
+        "a worker takes the task from the queue and begins it; of a cancelled task: the worker "
+        "takes it from the queue and tells those who wait",
+        (_TASK,),
+    ),
+    EventSpec(FINISH, "finish", "the task's or promise's result is about to be set", (_TASK,)),
+    EventSpec(FAIL, "fail", "the task's or promise's exception is about to be set", (_TASK,)),
+    EventSpec(
+        READ,
+        "read",
+        "a result is delivered: the future was done, or the wait for it has just ended",
+        (_TASK, _SITE),
+    ),
+    EventSpec(
+        WAIT,
+        "wait",
+        "the thread is about to block until at least `need` of the futures are done",
+        (
+            Field("operation", "number of the operation that waits, see OPERATIONS"),
+            Field("need", "how many of the futures must be done"),
+            Field("timeout", "ticks until it gives up; -1: it never does"),
+            _SITE,
+        ),
+        rest="the futures waited for, as pairs `first, last` of ranges of task numbers; or one "
+        "negative number -n: those of set n",
+    ),
+    EventSpec(
+        WAKE,
+        "wake",
+        "the thread's wait or drain is over",
+        (Field("raised", "1: an exception (a signal, say) ended it; 0: it returned"),),
+    ),
+    EventSpec(IDLE, "idle", "the worker has returned from its task and waits for the next one"),
+    EventSpec(CANCEL, "cancel", "the future is about to become cancelled", (_TASK,)),
+    EventSpec(SPAWN, "spawn", "the thread is about to start one more worker of the pool", (_POOL,)),
+    EventSpec(ENTER, "enter", "the thread begins its life as a worker of the pool", (_POOL,)),
+    EventSpec(LEAVE, "leave", "the worker leaves its pool: its thread is about to end"),
+    EventSpec(
+        CLOSE,
+        "close",
+        "shutdown of the pool: it takes no more tasks; pool 0: all pools, at interpreter exit",
+        (_POOL,),
+    ),
+    EventSpec(
+        DRAIN,
+        "drain",
+        "the thread is about to block until every worker of the pool has ended; pool 0: of all pools",
+        (Field("operation", "number of the operation that waits, see OPERATIONS"), _POOL, _SITE),
+    ),
+    EventSpec(
+        PROMISE,
+        "promise",
+        "a future is made by hand: no task of a recorded pool stands behind it",
+        (_TASK, _SITE),
+    ),
+    EventSpec(
+        WITHDRAW,
+        "withdraw",
+        "the task is taken out of its pool's queue and no worker will ever see it",
+        (_TASK,),
+    ),
+)
+
+OPERATIONS: Final[dict[int, str]] = {
+    1: "Future.result",
+    2: "Future.exception",
+    3: "wait(ALL_COMPLETED)",
+    4: "wait(FIRST_COMPLETED)",
+    5: "wait(FIRST_EXCEPTION)",
+    6: "as_completed",
+    7: "Executor.map",
+    8: "Executor.shutdown",
+    9: "interpreter exit",
+}
+"""What a thread can wait in, by number; the names are the standard library's own."""
+
+DEFINITIONS: Final[tuple[DefinitionSpec, ...]] = (
+    DefinitionSpec(
+        "thread",
+        "a thread, before its first event",
+        (
+            Field("name", "the thread's name"),
+            Field("native_id", "the operating system's number for it"),
+            Field("main", "true for the main thread", optional=True),
+            Field("daemon", "true for a daemon thread", optional=True),
+        ),
+    ),
+    DefinitionSpec(
+        "pool",
+        "an executor, before its first event",
+        (
+            Field("kind", "the executor's class"),
+            Field("name", "its thread name prefix"),
+            Field("max_workers", "the most workers it may have"),
+            Field(
+                "unseen",
+                "workers that lived already when the recorder first saw the pool",
+                optional=True,
+            ),
+        ),
+    ),
+    DefinitionSpec(
+        "function",
+        "a function: what a task calls, or a frame of a site",
+        (
+            Field("name", "its qualified name"),
+            Field("module", "the module it is defined in", optional=True),
+            Field("file", "its source file; absent for a function without one", optional=True),
+            Field("line", "the first line of its definition", optional=True),
+            Field("stdlib", "true if it belongs to the standard library", optional=True),
+        ),
+    ),
+    DefinitionSpec(
+        "site",
+        "a place in the program: a call stack, innermost frame first",
+        (Field("frames", "flat list `function, line, function, line, ...`"),),
+    ),
+    DefinitionSpec(
+        "future",
+        "a future that was made before the recorder could see it",
+        (Field("origin", "always `unseen`"),),
+    ),
+    DefinitionSpec(
+        "set",
+        "futures that several waits name: the steps of one as_completed",
+        (Field("tasks", "flat list `first, last, first, last, ...` of ranges of task numbers"),),
+    ),
+    DefinitionSpec(
+        "note",
+        "a word of the recorder about itself: a probe switched off, events dropped",
+        (
+            Field("text", "what happened, for people"),
+            Field("dropped", "how many events were lost", optional=True),
+        ),
+    ),
+    DefinitionSpec(
+        "end",
+        "the recorder stopped in good order; its absence means the process was killed",
+        (Field("reason", "`exit` or `stop`"),),
+    ),
+)
+
+HEADER: Final[tuple[Field, ...]] = (
+    Field("tprecord", "the format's version"),
+    Field("recorder", "the recorder's version"),
+    Field("python", "the interpreter's version"),
+    Field("implementation", "the interpreter's name"),
+    Field("free_threaded", "true if the GIL is off"),
+    Field("platform", "operating system and machine"),
+    Field("cpus", "processors this process may use"),
+    Field("pid", "the process"),
+    Field("program", "name of the script or module that was run, without its arguments"),
+    Field("started", "wall-clock moment the clock of the trace counts from, ISO 8601, UTC"),
+    Field("clock", "name of the monotonic clock"),
+    Field("tick_ns", "nanoseconds per tick"),
+)
