@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+PACKAGE = __file__.rpartition("launch")[0]
+
+
 class CannotRun(Exception):
     """There is no such script; ``str()`` is what ``python`` would say."""
 
@@ -28,7 +31,7 @@ def run_script(path: str, arguments: list[str]) -> None:
     """Run the script, directory or zip file at `path` as ``python path arguments``."""
     sys.argv = [path, *arguments]
     if _is_importable(path):
-        sys.path[0:1] = [path] if not sys.flags.safe_path else [path, *sys.path[:1]]
+        sys.path[: 0 if sys.flags.safe_path else 1] = [_absolute(path)]
         _new_main()
         _run(lambda: _run_as_main("__main__", False))
         return
@@ -41,6 +44,7 @@ def run_script(path: str, arguments: list[str]) -> None:
         ) from None
     if not sys.flags.safe_path:
         sys.path[0] = os.path.dirname(os.path.realpath(path))
+    path = _absolute(path)
     main = _new_main()
     main.__file__ = path
     main.__dict__["__cached__"] = None
@@ -80,6 +84,11 @@ def run_code(source: str, arguments: list[str]) -> None:
     _run(lambda: _execute(_compiled(source, "<string>"), main))
 
 
+def _absolute(path: str) -> str:
+    """Return the path that becomes ``__file__``.  Source: ``_Py_abspath``, Python/fileutils.c."""
+    return path if os.path.isabs(path) else os.path.join(os.getcwd(), path.removeprefix("./"))
+
+
 def _compiled(source: str | bytes, filename: str) -> CodeType:
     return compile(source, filename, "exec", dont_inherit=True)
 
@@ -114,6 +123,8 @@ def _new_main() -> ModuleType:
 
     main = ModuleType("__main__")
     main.__dict__["__builtins__"] = builtins
+    if "__annotations__" in vars(sys.modules["__main__"]):  # until 3.13
+        main.__annotations__ = {}
     sys.modules["__main__"] = main
     return main
 
@@ -136,16 +147,24 @@ def _hide_our_frames(shown_by: Callable[..., object]) -> None:
         kind: type[BaseException], error: BaseException, traceback: TracebackType | None
     ) -> None:
         sys.excepthook = shown_by  # type: ignore[assignment]  # whatever the app had put there
-        while traceback is not None and _is_ours(traceback.tb_frame.f_code.co_filename):
-            traceback = traceback.tb_next
+        traceback = _without_launcher(traceback)
         error.__traceback__ = sys.last_traceback = traceback
         sys.excepthook(kind, error, traceback)
 
     sys.excepthook = excepthook
 
 
-def _is_ours(file: str) -> bool:
-    return file == "<frozen runpy>" or file.startswith(os.path.dirname(__file__) + os.sep)
+def _without_launcher(traceback: TracebackType | None) -> TracebackType | None:
+    """Return what comes after the launcher's last frame: ``python -m`` shows runpy's own."""
+    here, rest = traceback, traceback
+    while here is not None:
+        file = here.tb_frame.f_code.co_filename
+        here = here.tb_next
+        if file.startswith(PACKAGE):
+            rest = here
+        elif file != "<frozen runpy>":
+            break
+    return rest
 
 
 FLOORS = (_execute, _run_as_main)

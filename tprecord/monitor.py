@@ -188,7 +188,7 @@ class Monitor:
 
     def complain(self, text: str) -> None:
         """Say something about the recording, once, on stderr and in the trace."""
-        self._buffer.definitions.append({"note": text})
+        self._buffer.definitions.append({"note": 1, "text": text})
         self._complain(text)
 
     # ---------------------------------------------------------------- callbacks

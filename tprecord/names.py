@@ -10,6 +10,7 @@ which is harmless.  A definition is always in the buffer before its number is ha
 
 from __future__ import annotations
 
+import os
 import sys
 from _thread import _local, get_ident, get_native_id
 from _weakref import ref
@@ -58,6 +59,7 @@ class Names:
         self.recorded: set[int] = set()
         """``id`` of the code objects whose own futures a probe records as tasks: neither what
         they make nor what they set is a promise"""
+        self._directory = os.path.join(os.getcwd(), "")
         self.local = _local()
         """``.number`` is the calling thread's"""
         self.next_future = count(1).__next__
@@ -180,15 +182,15 @@ class Names:
         number = self.functions.get(key)
         if number is None:
             self._codes[key] = code
-            file = code.co_filename
+            file = code.co_filename.removeprefix(self._directory)
             number = self._next["function"]()
             row: dict[str, Any] = {"function": number, "name": code.co_qualname}
             if isinstance(module, str):
                 row["module"] = module
             row["file"] = file
             row["line"] = code.co_firstlineno
-            if compat.is_standard_library(file):
-                row["file"] = file.removeprefix(compat.STANDARD_LIBRARY)
+            if compat.is_standard_library(code.co_filename):
+                row["file"] = code.co_filename.removeprefix(compat.STANDARD_LIBRARY)
                 row["stdlib"] = True
                 self.strata[key] = PLUMBING
             self._define(row)

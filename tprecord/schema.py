@@ -106,6 +106,7 @@ CLOSE: Final = 13
 DRAIN: Final = 14
 PROMISE: Final = 15
 WITHDRAW: Final = 16
+BEAT: Final = 17
 
 EVENTS: Final[tuple[EventSpec, ...]] = (
     EventSpec(
@@ -182,6 +183,12 @@ EVENTS: Final[tuple[EventSpec, ...]] = (
         "the task is taken out of its pool's queue and no worker will ever see it",
         (_TASK,),
     ),
+    EventSpec(
+        BEAT,
+        "beat",
+        "thread 0: nothing has happened for a while, and threads that wait without a timeout "
+        "still do; comes after 1 s of silence, then 2 s, 4 s and so on, up to 10 minutes",
+    ),
 )
 
 OPERATIONS: Final[dict[int, str]] = {
@@ -228,7 +235,8 @@ DEFINITIONS: Final[tuple[DefinitionSpec, ...]] = (
         (
             Field("name", "its qualified name"),
             Field("module", "the module it is defined in", optional=True),
-            Field("file", "its source file; absent for a function without one", optional=True),
+            Field("file", "its source file: relative to the program's first working directory, or to the "
+                "standard library; absent for a function without one", optional=True),
             Field("line", "the first line of its definition", optional=True),
             Field("stdlib", "true if it belongs to the standard library", optional=True),
         ),

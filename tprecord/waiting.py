@@ -35,7 +35,7 @@ def begin(monitor: Monitor, frame: FrameType, kind: int, *numbers: int) -> None:
     monitor.emit(kind, *numbers)
     local.wait, local.waits_in = ANNOUNCED, frame.f_code
     try:
-        monitor.writer.flush()
+        monitor.writer.waits(local.number)
     except BaseException:
         end(monitor, raised=True)
         raise
@@ -52,6 +52,7 @@ def end(monitor: Monitor, *, raised: bool = False) -> None:
     if getattr(local, "wait", 0):
         local.wait = 0
         monitor.emit(WAKE, int(raised))
+        monitor.writer.waits_no_more(local.number)
 
 
 def install(monitor: Monitor, threading: ModuleType) -> None:

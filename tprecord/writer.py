@@ -2,8 +2,10 @@
 
 * A thread that is about to block in a recorded wait, and a worker that is about to go idle, write
   what is buffered first.  So whatever a deadlock is made of is in the file before it closes.
-* For the rest there is a ticker: a raw thread that lives only while something is buffered.  It is
-  started by the first event after a quiet time, writes after `LAG_S`, and ends when nothing came.
+* For the rest there is a ticker: a raw thread that lives only while something is buffered or some
+  thread waits.  It is started by the first event after a quiet time and writes after `LAG_S`.
+  While nothing happens and threads wait, it adds a beat now and then, so that the trace of a hang
+  tells how long it lasted.
   (A process without workers gets no thread of ours: `os.fork` would warn about it.  There each
   event is written at once.)
 
@@ -14,9 +16,10 @@ and the one at work looks again before it goes.
 from __future__ import annotations
 
 from _thread import allocate_lock, start_new_thread
+from time import perf_counter_ns
 
 from tprecord.encode import definition_lines, event_lines
-from tprecord.schema import TICK_NS
+from tprecord.schema import BEAT, TICK_NS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,6 +35,9 @@ LAG_S = 0.04
 FULL = 200_000
 """Events the buffer holds while the file does not keep up; further ones are dropped."""
 
+FIRST_BEAT_S, LAST_BEAT_S = 1.0, 600.0
+"""Seconds of silence before the first beat, doubled for each one, and what they grow to."""
+
 
 class Writer:
     """Moves what is buffered into the sink, until it is stopped or the sink fails."""
@@ -46,28 +52,40 @@ class Writer:
         complain: Callable[[str], None],
     ) -> None:
         self._buffer, self._sink, self._signal = buffer, sink, signal
-        self._origin_ns = origin_ns
         self._last_ticks = origin_ns // TICK_NS
         self._complain = complain
         self._writing = allocate_lock()
+        self._workers = 0
+        self._waiting: set[int] = set()
         self._ticking = False
+        self._napping = False
         self._nap = allocate_lock()
         self._nap.acquire()
-        self._workers = 0
         self._failed = False
         self.dropped = 0
         self._dropped_before = 0
-        self.events = 0
         signal.tell = self.arm
         signal.raised = True
 
+    # ---------------------------------------------------------------- what the probes tell
+
     def workers(self, change: int) -> None:
-        """Some workers more, or fewer, live now.  Without any the ticker ends at once."""
+        """Some workers more, or fewer, live now.  Without any there is no ticker."""
         self._workers += change
         if self._workers <= 0:
             self.flush()
-            if self._ticking and self._nap.locked():
-                self._nap.release()
+            self._end_nap()
+
+    def waits(self, thread: int) -> None:
+        """The thread is about to wait, for nobody knows how long: write what is buffered."""
+        self._waiting.add(thread)
+        self.flush()
+
+    def waits_no_more(self, thread: int) -> None:
+        """The thread's wait is over."""
+        self._waiting.discard(thread)
+        if self._napping and not self._waiting:
+            self._end_nap()
 
     def arm(self) -> None:
         """Something was appended: see that it will be written.  Called by the signal."""
@@ -82,26 +100,55 @@ class Writer:
             self.flush()
             return
         self._signal.raised = False
-        if not self._ticking:
-            self._ticking = True
-            try:
-                start_new_thread(self._tick, ())
-            except RuntimeError:  # no more threads, or the interpreter is on its way out
-                self._ticking = False
-                self._signal.raised = True
-                self.flush()
+        if self._ticking:
+            self._end_nap()
+            return
+        self._ticking = True
+        try:
+            start_new_thread(self._tick, ())
+        except RuntimeError:  # no more threads, or the interpreter is on its way out
+            self._ticking = False
+            self._signal.raised = True
+            self.flush()
+
+    # ---------------------------------------------------------------- the ticker
 
     def _tick(self) -> None:
+        beat_s = FIRST_BEAT_S
         while True:
             self._nap.acquire(True, LAG_S)
             self._signal.raised = True
-            quiet = not self._buffer
-            self.flush()
-            if quiet:
-                self._ticking = False
-                if not self._buffer:
-                    return
-                self._ticking = True  # an event came in between, and saw us ticking
+            if self._buffer:
+                beat_s = FIRST_BEAT_S
+                self.flush()
+                continue
+            if self._waiting and self._workers > 0 and not self._failed:
+                if self._nap_for(beat_s):
+                    self._buffer.rows.append([BEAT, perf_counter_ns(), 0])
+                    self.flush()
+                    beat_s = min(2 * beat_s, LAST_BEAT_S)
+                continue
+            self._ticking = False
+            if not self._buffer:
+                return
+            self._ticking = True  # an event came in between, and saw us ticking
+
+    def _nap_for(self, seconds: float) -> bool:
+        """Sleep until something happens, or else return true after `seconds`."""
+        self._napping = True
+        # Whoever appends from here on raises us; what was appended before is seen now.
+        silent = not self._buffer and not self._nap.acquire(True, seconds)
+        self._napping = False
+        return silent and not self._buffer
+
+    def _end_nap(self) -> None:
+        if self._napping and self._nap.locked():
+            try:
+                self._nap.release()
+            except RuntimeError:
+                pass  # somebody else was quicker
+
+    # ---------------------------------------------------------------- the file
 
     def flush(self) -> None:
         """Write what is buffered now, unless another thread is about to."""
@@ -112,13 +159,13 @@ class Writer:
                 self._writing.release()
 
     def _write(self) -> None:
+        buffer = self._buffer
         if self.dropped != self._dropped_before:
             lost = self.dropped - self._dropped_before
             self._dropped_before = self.dropped
-            self._buffer.definitions.append(
-                {"note": "the file did not keep up: events were dropped", "dropped": lost}
+            buffer.definitions.append(
+                {"note": 1, "text": "the file did not keep up with the program", "dropped": lost}
             )
-        buffer = self._buffer
         definitions, rows = buffer.take()
         if self._failed:
             self.dropped += len(rows)
@@ -132,7 +179,6 @@ class Writer:
             buffer.definitions[:0] = definitions
             buffer.rows[:0] = rows
             raise
-        self.events += len(rows)
         try:
             self._sink.write(data)
         except OSError as error:
@@ -144,10 +190,10 @@ class Writer:
         if self._writing.acquire(True, 1.0):  # a daemon thread may have been ended holding it
             try:
                 self._write()
-                self._buffer.definitions.append({"end": reason})
+                self._buffer.definitions.append({"end": 1, "reason": reason})
                 self._write()
             finally:
                 self._writing.release()
         self._sink.close()
-        if self._nap.locked():
-            self._nap.release()
+        self._workers = 0
+        self._end_nap()
