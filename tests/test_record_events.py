@@ -37,8 +37,8 @@ with ThreadPoolExecutor(1, thread_name_prefix="mine") as pool:
     assert threads[main]["name"] == "MainThread" and threads[main]["main"] is True
     assert threads[worker]["name"] == "mine_0"
     assert read_["thread"] == main and finish["thread"] == worker
-    assert trace.names(thread=worker)[:3] == ["enter", "start", "finish"]
-    assert trace.names(thread=worker)[-1] == "leave"
+    assert trace.names(thread=worker)[:4] == ["begin", "enter", "start", "finish"]
+    assert trace.names(thread=worker)[-2:] == ["leave", "gone"]
     assert trace.end == "exit"
 
 
@@ -137,7 +137,11 @@ with ThreadPoolExecutor(4) as pool:
 """,
     ).trace
     operations = {3: (4, [1, 4]), 4: (1, [5, 8]), 5: (1, [9, 12])}
-    seen = {e["operation"]: (e["need"], e["rest"]) for e in trace.of("wait") if e["operation"] in operations}
+    seen = {
+        e["operation"]: (e["need"], e["rest"])
+        for e in trace.of("wait")
+        if e["operation"] in operations
+    }
     assert seen == operations
 
 

@@ -6,13 +6,14 @@ import os
 import sys
 
 USAGE = """\
-usage: python -m tprecord [-o PATH] [-q] [--depth N] (app.py | -m MODULE | -c CODE) [ARGUMENT ...]
+usage: python -m tprecord [-o PATH] [OPTION ...] (app.py | -m MODULE | -c CODE) [ARGUMENT ...]
 
 Runs the program as `python` would, and records what it does with thread pools into a trace.
 When it hangs, end it in whatever way you like; then:  tpanalyze PATH --svg
 
   -o PATH      where the trace goes (default: PROGRAM-PID.trace.jsonl, never one that exists)
   -q           do not say where the trace goes
+  --signal S   look at all threads when this signal comes: USR1, say
   --depth N    frames of the program's own that each place in the trace has (default: 4)
   --version    print the version
   -h, --help   print this
@@ -30,6 +31,7 @@ class Command:
         self.path: str | None = None
         self.quiet = False
         self.depth: int | None = None
+        self.signal: str | None = None
         self.kind = ""
         self.target = ""
         self.arguments: list[str] = []
@@ -42,6 +44,8 @@ class Command:
                 self.quiet = True
             elif word == "-o":
                 self.path = _value(word, words)
+            elif word == "--signal":
+                self.signal = _value(word, words)
             elif word == "--depth":
                 value = _value(word, words)
                 if not value.isdecimal() or int(value) < 1:
@@ -101,6 +105,10 @@ def _record_and_run(command: Command) -> None:
             floors=launch.FLOORS,
         )
         recording.start()
+        if command.signal is not None:
+            recording.look_on(command.signal)
+    except ValueError as error:
+        _stop(f"python -m tprecord: {error}\n{USAGE.splitlines()[0]}\n")
     except NoToolId as error:
         say(f"not recording: {error}")
     except OSError as error:

@@ -8,6 +8,10 @@ from __future__ import annotations
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 VERSION = sys.version_info[:2]
 
 OLDEST = (3, 12)
@@ -28,10 +32,43 @@ TOOL_IDS = (3, 4)
 
 FREE_THREADED = not getattr(sys, "_is_gil_enabled", lambda: True)()
 
-JOIN_METHODS = ("_wait_for_tstate_lock",) if VERSION < (3, 13) else ("join",)
-"""The methods of ``threading.Thread`` that make the C call in which a join blocks.
+THREAD_STARTER = "_start_new_thread" if VERSION < (3, 13) else "_start_joinable_thread"
+"""The C function ``Thread.start`` calls, a global of ``threading``."""
 
-3.12: ``lock.acquire``; from 3.13 ``_ThreadHandle.join``.
+JOIN_METHOD = "_wait_for_tstate_lock" if VERSION < (3, 13) else "join"
+"""The method of ``threading.Thread`` that makes the C call in which a join blocks.
+
+3.12: ``lock.acquire(block, timeout)``; from 3.13 ``_ThreadHandle.join(timeout)``.
+"""
+
+JOIN_NEVER = -1
+"""The `timeout` with which 3.12's `JOIN_METHOD` never gives up; a later one has None."""
+
+
+def has_ended(handle: object) -> bool:
+    """Return true if joining what a join blocks on would not block.
+
+    3.12: the thread's lock, freed when it has ended; from 3.13 its ``_ThreadHandle``.
+    """
+    if VERSION < (3, 13):
+        locked: Callable[[], bool] | None = getattr(handle, "locked", None)
+        return locked is not None and not locked()
+    is_done: Callable[[], bool] | None = getattr(handle, "is_done", None)
+    return is_done is not None and is_done()
+
+
+def joins_every_thread(callee: object) -> bool:
+    """Return true for the C call in which ``threading._shutdown`` waits for all threads.
+
+    3.12: ``lock.acquire`` of one after the other; from 3.13 ``_thread._shutdown`` for all.
+    """
+    return getattr(callee, "__name__", "") == ("acquire" if VERSION < (3, 13) else "_shutdown")
+
+
+MAY_READ_FRAMES_OF_OTHERS = not FREE_THREADED
+"""Another thread's frame can be read while that thread may run.
+
+Free-threaded builds: use after free on 3.13 (gh-152355), undefined later (gh-145183).
 """
 
 SHOWS_SOURCE_OF_DASH_C = VERSION >= (3, 13)

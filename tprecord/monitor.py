@@ -15,7 +15,7 @@ from tprecord.core import Hot, make_callbacks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from types import ModuleType
     from typing import Any
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tprecord.writer import Writer
 
     Handler = Callable[[Any, Any], object]
+    Install = Callable[["Monitor", ModuleType], None]
 
 PACKAGE = __file__.rpartition("monitor")[0]
 DISABLE = sys.monitoring.DISABLE
@@ -53,6 +54,13 @@ class Monitor:
         self.names = names
         self.writer = writer
         self.hot = Hot()
+        self.blockers: dict[int, int] = {}
+        """``id`` of the code objects that may block in ``Condition.wait`` -> operation; 0: in
+        which nothing is recorded"""
+        self.conditions: dict[int, int] = {}
+        """``id(condition)`` -> number of the object whose threads block in it"""
+        self.watchers: dict[int, object] = {}
+        """weak references that clear the entries of what has died"""
         self._buffer, self._signal, self._complain = buffer, signal, complain
         self._codes: dict[int, CodeType] = {}
         self._events: dict[int, int] = {}
@@ -60,7 +68,7 @@ class Monitor:
         self._starts: dict[int, Callable[[], object]] = {}
         self._returns: dict[int, Callable[[Any], object]] = {}
         self._natives: dict[int, Callable[[bool], object]] = {}
-        self._modules: dict[str, Callable[[Monitor, ModuleType], None]] = {}
+        self._modules: dict[str, list[Install]] = {}
         self._tool: int | None = None
         self._callback, self.emit = self._make()
 
@@ -71,8 +79,8 @@ class Monitor:
 
     # ---------------------------------------------------------------- life
 
-    def start(self, probes: dict[str, Callable[[Monitor, ModuleType], None]]) -> None:
-        """Take a tool id and install the probe of each module, now or when it is imported.
+    def start(self, probes: Iterable[tuple[str, Install]]) -> None:
+        """Take a tool id and install each module's probes, now or when it is imported.
 
         Raises `NoToolId`.
         """
@@ -94,10 +102,11 @@ class Monitor:
         monitoring.register_callback(self._tool, EVENTS.PY_RETURN, self._on_return)
         monitoring.register_callback(self._tool, EVENTS.C_RETURN, self._on_native_return)
         monitoring.register_callback(self._tool, EVENTS.C_RAISE, self._on_native_raise)
-        self._modules = dict(probes)
+        for name, install in probes:
+            self._modules.setdefault(name, []).append(install)
         bootstrap = sys.modules["_frozen_importlib"]
         self.on_return(bootstrap._load_unlocked, self._imported)
-        for name in list(probes):
+        for name in list(self._modules):
             module = sys.modules.get(name)
             spec = getattr(module, "__spec__", None)
             if module is not None and not getattr(spec, "_initializing", False):
@@ -131,15 +140,15 @@ class Monitor:
             self._install(name, module)
 
     def _install(self, name: str, module: ModuleType) -> None:
-        """Install the probe of a module; what it does not find there is said once."""
-        install = self._modules.pop(name)
-        try:
-            install(self, module)
-        except (AttributeError, KeyError, TypeError) as error:
-            self.complain(
-                f"the probe of {name} does not know this version of it "
-                f"({type(error).__name__}: {error}): what happens there is not recorded"
-            )
+        """Install the probes of a module; what one does not find there is said once."""
+        for install in self._modules.pop(name):
+            try:
+                install(self, module)
+            except (AttributeError, KeyError, TypeError) as error:
+                self.complain(
+                    f"the probe {install.__module__} does not know this version of {name} "
+                    f"({type(error).__name__}: {error}): what happens there is not recorded"
+                )
         self._callback, self.emit = self._make()
         if self._tool is not None:
             sys.monitoring.register_callback(self._tool, EVENTS.CALL, self._callback)

@@ -60,10 +60,16 @@ class Names:
         """``id`` of the code objects whose own futures a probe records as tasks: neither what
         they make nor what they set is a promise"""
         self._directory = os.path.join(os.getcwd(), "")
+        self.launched: dict[int, int] = {}
+        """``id(Thread)`` of threads that were launched -> number"""
+        self.idents: dict[int, int] = {}
+        """ident of each thread that is known and lives -> number"""
+        self.objects: dict[int, int] = {}
+        """``id`` of an object threads block on -> number"""
         self.local = _local()
         """``.number`` is the calling thread's"""
         self.next_future = count(1).__next__
-        self._next = {kind: count(1).__next__ for kind in ("thread", "pool", "function", "site", "set")}
+        self._next = {kind: count(1).__next__ for kind in ("thread", "pool", "function", "site", "set", "object")}
         self._define = buffer.definitions.append
         self._codes: dict[int, CodeType] = {}
         self._watchers: dict[int, Any] = {}
@@ -74,28 +80,72 @@ class Names:
         try:
             number: int = self.local.number
         except AttributeError:
-            number = self.local.number = self._new_thread()
+            number = self._new_thread()
         return number
 
     def _new_thread(self) -> int:
-        number = self._next["thread"]()
+        """Define the calling thread, which nobody was seen to launch."""
         ident = get_ident()
-        row: dict[str, Any] = {"thread": number, "name": "", "native_id": get_native_id()}
+        number = self.thread_by_ident(ident, native_id=get_native_id())
+        self.local.number = number
+        return number
+
+    def thread_by_ident(self, ident: int, native_id: int | None = None) -> int:
+        """Return the number of a thread that runs, by its ident."""
+        number = self.idents.get(ident)
+        if number is not None:
+            return number
         threading = sys.modules.get("threading")
         if threading is None:
-            main = ident == self._main
+            main, thread = ident == self._main, None
         else:
             main = ident == threading._main_thread._ident
             # Not current_thread(): it would make a dummy Thread for a foreign thread.
             thread = threading._active.get(ident)
-            if thread is not None:
-                row["name"] = str(thread._name)
-                if thread._daemonic:
-                    row["daemon"] = True
+        number = self._next["thread"]()
+        row: dict[str, Any] = {"thread": number, "name": _thread_name(thread)}
+        if native_id is not None:
+            row["native_id"] = native_id
+        if thread is not None and thread._daemonic:
+            row["daemon"] = True
         if main:
             row["name"] = row["name"] or "MainThread"
             row["main"] = True
         self._define(row)
+        self.idents[ident] = number
+        return number
+
+    def launch(self, thread: Any) -> int:
+        """Define a thread that is about to be started, and return its number."""
+        number = self._next["thread"]()
+        row: dict[str, Any] = {"thread": number, "name": _thread_name(thread)}
+        if thread._daemonic:
+            row["daemon"] = True
+        self._define(row)
+        self._watch(thread, self.launched, number)
+        return number
+
+    def begin(self, thread: Any) -> None:
+        """The calling thread is `thread`, and takes the number it was launched with."""
+        number = self.launched.get(id(thread))
+        if number is not None:
+            self.local.number = self.idents[get_ident()] = number
+
+    def gone(self) -> None:
+        """The calling thread is about to end."""
+        self.idents.pop(get_ident(), None)
+
+    def object(self, thing: Any) -> int:
+        """Return the number of something threads block on."""
+        number = self.objects.get(id(thing))
+        if number is None:
+            number = self._next["object"]()
+            row: dict[str, Any] = {"object": number, "kind": type(thing).__qualname__}
+            parties = getattr(thing, "_parties", None)
+            if type(parties) is int:
+                row["parties"] = parties
+            self._define(row)
+            self._watch(thing, self.objects, number)
         return number
 
     def pool(self, executor: Any) -> int:
@@ -203,14 +253,14 @@ class Names:
         self._codes[id(code)] = code
         self.strata[id(code)] = FLOOR
 
-    def site(self, frame: FrameType | None) -> int:
+    def site(self, frame: FrameType | None, depth: int = 0) -> int:
         """Return the number of the call stack that begins at `frame`; 0 for None.
 
-        It goes up until it has `depth` frames of the app, those of the standard library between
+        It goes up until it has `depth` frames of the app (0: as many as the user chose), those of the standard library between
         them included, or until it stands on the floor: what runs a thread, a task or the program.
         """
         key: list[int] = []
-        get_stratum, wanted, left, here = self.strata.get, self.depth, MAX_FRAMES, frame
+        get_stratum, wanted, left, here = self.strata.get, depth or self.depth, MAX_FRAMES, frame
         while here is not None and wanted and left:
             code = id(here.f_code)
             stratum = get_stratum(code)
@@ -222,9 +272,9 @@ class Names:
             left -= 1
             here = here.f_back
         found = tuple(key)
-        return self.sites.get(found) or self._new_site(frame, found)
+        return self.sites.get(found) or self._new_site(frame, found, depth)
 
-    def _new_site(self, frame: FrameType | None, key: tuple[int, ...]) -> int:
+    def _new_site(self, frame: FrameType | None, key: tuple[int, ...], depth: int) -> int:
         frames: list[int] = []
         known = len(self.strata)
         here = frame
@@ -233,7 +283,7 @@ class Names:
             frames += (self.code(here.f_code), here.f_lineno or 0)
             here = here.f_back
         if len(self.strata) != known:  # some were none of the app's: look further up
-            return self.site(frame)
+            return self.site(frame, depth)
         if not frames:
             return 0
         number = self._sites_by_line.get(tuple(frames), 0)
@@ -243,6 +293,10 @@ class Names:
             self._sites_by_line[tuple(frames)] = number
         self.sites[key] = number
         return number
+
+
+def _thread_name(thread: Any) -> str:
+    return "" if thread is None else str(thread._name)
 
 
 def _is_context_run(fn: Any) -> bool:

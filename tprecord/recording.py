@@ -6,13 +6,15 @@ import atexit
 import os
 import sys
 import time
+from _thread import get_ident
 
 from tprecord import compat, waiting
 from tprecord.buffer import Buffer
 from tprecord.core import Signal
+from tprecord.look import Look
 from tprecord.monitor import Monitor
 from tprecord.names import Names
-from tprecord.probes import executors, futures
+from tprecord.probes import executors, futures, sync, threads
 from tprecord.schema import FORMAT_VERSION, TICK_NS
 from tprecord.sink import Sink, default_path
 from tprecord.version import VERSION
@@ -22,8 +24,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-PROBES = {**waiting.PROBES, **futures.PROBES, **executors.PROBES}
-"""What is recorded: an install function for each module, called when the app imports it."""
+PROBES = (
+    *waiting.PROBES,
+    *threads.PROBES,
+    *sync.PROBES,
+    *futures.PROBES,
+    *executors.PROBES,
+)
+"""What is recorded: modules with an install function each, called when the app imports it."""
 
 DEPTH = 4
 """Frames of the app that a site has, unless the user says otherwise."""
@@ -68,10 +76,16 @@ class Recording:
         self._sink = Sink(path or default_path(self.program, pid), new=path is None)
         wall, origin_ns = time.time(), time.perf_counter_ns()
         buffer, signal = Buffer(), Signal()
-        self._writer = Writer(
-            buffer, self._sink, signal, origin_ns=origin_ns, complain=self._complain
-        )
         names = Names(buffer, depth=self.depth)
+        self._look = Look(buffer, names)
+        self._writer = Writer(
+            buffer,
+            self._sink,
+            signal,
+            look=self._look,
+            origin_ns=origin_ns,
+            complain=self._complain,
+        )
         for function in self._floors:
             names.add_floor(function)
         self._monitor = Monitor(buffer, names, signal, self._writer, self._complain)
@@ -93,7 +107,29 @@ class Recording:
         """End the recording and close the trace; nothing happens if it has ended already."""
         if self._pid == os.getpid() and self._monitor.stop():
             atexit.unregister(self._at_exit)
+            if reason == "exit" and len(sys._current_frames()) > 1:
+                self._look.take(without=get_ident())
             self._writer.close(reason)
+
+    def look_on(self, signal_name: str) -> None:
+        """Take a look at all threads whenever this signal comes, then do what was done before.
+
+        Raises ValueError if there is no such signal, or not from the main thread.
+        """
+        import signal
+
+        number = getattr(signal, "SIG" + signal_name.upper().removeprefix("SIG"), None)
+        if not isinstance(number, signal.Signals):
+            raise ValueError(f"there is no signal {signal_name!r}")
+        before = signal.getsignal(number)
+
+        def handler(*arguments: Any) -> None:
+            self._look.take()
+            self._writer.flush()
+            if callable(before):
+                before(*arguments)
+
+        signal.signal(number, handler)
 
     def _at_exit(self) -> None:
         self.stop("exit")

@@ -88,6 +88,7 @@ class DefinitionSpec:
 
 _TASK = Field("task", "number of the task (or promise) whose future this is")
 _POOL = Field("pool", "number of the pool")
+_OBJECT = Field("object", "number of the object")
 _SITE = Field("site", "number of the site where it was called (0: not known)")
 
 SUBMIT: Final = 1
@@ -107,6 +108,14 @@ DRAIN: Final = 14
 PROMISE: Final = 15
 WITHDRAW: Final = 16
 BEAT: Final = 17
+LAUNCH: Final = 18
+BEGIN: Final = 19
+GONE: Final = 20
+JOIN: Final = 21
+BLOCK: Final = 22
+SIGNAL: Final = 23
+STACK: Final = 24
+CENSUS: Final = 25
 
 EVENTS: Final[tuple[EventSpec, ...]] = (
     EventSpec(
@@ -189,6 +198,60 @@ EVENTS: Final[tuple[EventSpec, ...]] = (
         "thread 0: nothing has happened for a while, and threads that wait without a timeout "
         "still do; comes after 1 s of silence, then 2 s, 4 s and so on, up to 10 minutes",
     ),
+    EventSpec(
+        LAUNCH,
+        "launch",
+        "the thread is about to start another thread",
+        (Field("other", "number of the thread it starts"),),
+    ),
+    EventSpec(
+        BEGIN,
+        "begin",
+        "a launched thread begins",
+        (Field("native_id", "the operating system's number for it"),),
+    ),
+    EventSpec(GONE, "gone", "the thread has ended, but for its very last steps"),
+    EventSpec(
+        JOIN,
+        "join",
+        "the thread is about to block until another has ended; thread 0: until every thread has "
+        "that is no daemon, at interpreter exit",
+        (
+            Field("operation", "number of the operation that waits, see OPERATIONS"),
+            Field("other", "number of the thread it waits for"),
+            Field("timeout", "ticks until it gives up; -1: it never does"),
+            _SITE,
+        ),
+    ),
+    EventSpec(
+        BLOCK,
+        "block",
+        "the thread is about to block until somebody else does something with the object",
+        (
+            Field("operation", "number of the operation that waits, see OPERATIONS"),
+            _OBJECT,
+            Field("timeout", "ticks until it gives up; -1: it never does"),
+            _SITE,
+        ),
+    ),
+    EventSpec(
+        SIGNAL,
+        "signal",
+        "the thread is about to wake one that blocks on the object: it sets, notifies, releases, "
+        "puts or gets",
+        (_OBJECT,),
+    ),
+    EventSpec(
+        STACK,
+        "stack",
+        "a look at a silent program: the thread (which did not do it) stands here",
+        (_SITE,),
+    ),
+    EventSpec(
+        CENSUS,
+        "census",
+        "thread 0: at this moment every thread that can run Python code has a definition",
+    ),
 )
 
 OPERATIONS: Final[dict[int, str]] = {
@@ -201,8 +264,19 @@ OPERATIONS: Final[dict[int, str]] = {
     7: "Executor.map",
     8: "Executor.shutdown",
     9: "interpreter exit",
+    10: "Thread.join",
+    11: "Event.wait",
+    12: "Condition.wait",
+    13: "Semaphore.acquire",
+    14: "Barrier.wait",
+    15: "Queue.get",
+    16: "Queue.put",
+    17: "Queue.join",
 }
 """What a thread can wait in, by number; the names are the standard library's own."""
+
+OPERATION: Final[dict[str, int]] = {name: number for number, name in OPERATIONS.items()}
+"""The same the other way round."""
 
 DEFINITIONS: Final[tuple[DefinitionSpec, ...]] = (
     DefinitionSpec(
@@ -210,7 +284,11 @@ DEFINITIONS: Final[tuple[DefinitionSpec, ...]] = (
         "a thread, before its first event",
         (
             Field("name", "the thread's name"),
-            Field("native_id", "the operating system's number for it"),
+            Field(
+                "native_id",
+                "the operating system's number for it; absent if `begin` will tell",
+                optional=True,
+            ),
             Field("main", "true for the main thread", optional=True),
             Field("daemon", "true for a daemon thread", optional=True),
         ),
@@ -255,6 +333,14 @@ DEFINITIONS: Final[tuple[DefinitionSpec, ...]] = (
         "set",
         "futures that several waits name: the steps of one as_completed",
         (Field("tasks", "flat list `first, last, first, last, ...` of ranges of task numbers"),),
+    ),
+    DefinitionSpec(
+        "object",
+        "something threads block on: an event, condition, semaphore, barrier or queue",
+        (
+            Field("kind", "its class"),
+            Field("parties", "of a barrier: how many threads it waits for", optional=True),
+        ),
     ),
     DefinitionSpec(
         "note",

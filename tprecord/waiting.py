@@ -5,15 +5,20 @@ waiter lock in ``Condition.wait``, or the join of a thread.  A probe records the
 end is seen here, when that C call returns or raises.  A thread's wait goes through two stages,
 kept per thread: `ANNOUNCED`, its begin is recorded and the C call has not been reached; `PARKED`,
 the thread is in the C call.
+
+A thread that reaches the C call in ``Condition.wait`` unannounced blocks on an object: which, and
+in what operation, is told by the functions that have called, see ``Monitor.blockers``.
 """
 
 from __future__ import annotations
 
 import sys
 from _thread import LockType
+from _weakref import ref
 
-from tprecord import compat
-from tprecord.schema import WAKE
+from tprecord.frames import local_values
+from tprecord.schema import BLOCK, WAKE
+from tprecord.timeouts import AT_ONCE, ticks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,37 +61,65 @@ def end(monitor: Monitor, *, raised: bool = False) -> None:
 
 
 def install(monitor: Monitor, threading: ModuleType) -> None:
-    """Watch the C calls in ``Condition.wait`` and in joins, and the end of ``Event.wait``."""
+    """Watch the C call in ``Condition.wait``, and the end of ``Event.wait``."""
     local = monitor.names.local
     monitor.names.add_floor(threading.Thread._bootstrap_inner)
 
     def acquires(callee: Any, arg0: Any) -> object:
         if type(arg0) is not LockType or callee.__name__ != "acquire" or not arg0.locked():
             return DISABLE  # so is the acquire that makes the new waiter lock a locked one
+        here = sys._getframe(2)
+        condition, timeout = local_values(here, "self", "timeout")
+        if ticks(timeout) == AT_ONCE:
+            return DISABLE  # the acquire that only tries: it stands at a place of its own
         if getattr(local, "wait", 0):
-            caller = sys._getframe(2).f_back
-            for _ in range(2):  # the wait's function calls us, or calls Event.wait which does
-                if caller is not None and caller.f_code is not local.waits_in:
-                    caller = caller.f_back
-            if caller is None or caller.f_code is not local.waits_in:
-                end(monitor, raised=True)  # a Ctrl-C came before that wait got here
-            else:
+            if _is_within(here.f_back, local.waits_in):
                 local.wait = PARKED
+                return None
+            end(monitor, raised=True)  # a Ctrl-C came before that wait got here
+        _block(monitor, here, condition, ticks(timeout))
         return None
 
     def acquired(raised: bool) -> None:
         if getattr(local, "wait", 0) == PARKED:
             end(monitor, raised=raised)
 
-    def joined(raised: bool) -> None:
-        if raised:
-            end(monitor, raised=True)
-
     monitor.on_native(threading.Condition.wait, acquires, acquired)
     # The event may have been set between the wait's begin and the look at its flag.
     monitor.on_return(threading.Event.wait, lambda _: end(monitor))
-    for name in compat.JOIN_METHODS:
-        monitor.on_native(getattr(threading.Thread, name), lambda *_: None, joined)
 
 
-PROBES = {"threading": install}
+def _is_within(frame: FrameType | None, code: object) -> bool:
+    """Return true if `frame` is a call of `code`, or was called by one, but for one between."""
+    for _ in range(2):
+        if frame is None:
+            return False
+        if frame.f_code is code:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _block(monitor: Monitor, here: FrameType, condition: object, left: int) -> None:
+    """Record that the calling thread blocks on an object, in ``Condition.wait``'s frame `here`."""
+    blockers = monitor.blockers
+    outermost: FrameType = here
+    caller = here.f_back
+    while caller is not None and id(caller.f_code) in blockers:
+        outermost, caller = caller, caller.f_back
+    operation = blockers.get(id(outermost.f_code), 0)
+    if not operation:
+        return
+    (thing,) = local_values(outermost, "self")
+    number = monitor.names.object(thing)
+    if id(condition) not in monitor.conditions:
+        key, conditions = id(condition), monitor.conditions
+        conditions[key] = number
+        monitor.watchers[key] = ref(
+            condition, lambda _: (conditions.pop(key, None), monitor.watchers.pop(key, None))
+        )
+    begin(monitor, here, BLOCK, operation, number, left, monitor.names.site(caller))
+    monitor.names.local.wait = PARKED
+
+
+PROBES = (("threading", install),)

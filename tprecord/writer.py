@@ -6,7 +6,7 @@
   thread waits.  It is started by the first event after a quiet time and writes after `LAG_S`.
   While nothing happens and threads wait, it adds a beat now and then, so that the trace of a hang
   tells how long it lasted.
-  (A process without workers gets no thread of ours: `os.fork` would warn about it.  There each
+  (A process with one thread gets none of ours: `os.fork` would warn about it.  There each
   event is written at once.)
 
 Only one thread writes at a time, and nobody waits for it: whoever finds another at work leaves,
@@ -15,7 +15,7 @@ and the one at work looks again before it goes.
 
 from __future__ import annotations
 
-from _thread import allocate_lock, start_new_thread
+from _thread import allocate_lock, get_ident, start_new_thread
 from time import perf_counter_ns
 
 from tprecord.encode import definition_lines, event_lines
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from tprecord.buffer import Buffer
     from tprecord.core import Signal
+    from tprecord.look import Look
     from tprecord.sink import Sink
 
 LAG_S = 0.04
@@ -48,6 +49,7 @@ class Writer:
         sink: Sink,
         signal: Signal,
         *,
+        look: Look,
         origin_ns: int,
         complain: Callable[[str], None],
     ) -> None:
@@ -55,13 +57,14 @@ class Writer:
         self._last_ticks = origin_ns // TICK_NS
         self._complain = complain
         self._writing = allocate_lock()
-        self._workers = 0
+        self._threads = 0
         self._waiting: set[int] = set()
         self._ticking = False
         self._napping = False
         self._nap = allocate_lock()
         self._nap.acquire()
         self._failed = False
+        self._look = look
         self.dropped = 0
         self._dropped_before = 0
         signal.tell = self.arm
@@ -69,10 +72,10 @@ class Writer:
 
     # ---------------------------------------------------------------- what the probes tell
 
-    def workers(self, change: int) -> None:
-        """Some workers more, or fewer, live now.  Without any there is no ticker."""
-        self._workers += change
-        if self._workers <= 0:
+    def threads(self, change: int) -> None:
+        """Some threads more, or fewer, live now.  Where there is but one there is no ticker."""
+        self._threads += change
+        if self._threads <= 0:
             self.flush()
             self._end_nap()
 
@@ -96,7 +99,7 @@ class Writer:
             return
         if self._writing.locked():
             return  # stays raised: if that writer never comes back, the buffer's size is watched
-        if self._workers <= 0:
+        if self._threads <= 0:
             self.flush()
             return
         self._signal.raised = False
@@ -114,6 +117,7 @@ class Writer:
     # ---------------------------------------------------------------- the ticker
 
     def _tick(self) -> None:
+        self._look.ticker = get_ident()
         beat_s = FIRST_BEAT_S
         while True:
             self._nap.acquire(True, LAG_S)
@@ -122,14 +126,17 @@ class Writer:
                 beat_s = FIRST_BEAT_S
                 self.flush()
                 continue
-            if self._waiting and self._workers > 0 and not self._failed:
+            if self._waiting and self._threads > 0 and not self._failed:
                 if self._nap_for(beat_s):
+                    if beat_s == FIRST_BEAT_S:
+                        self._look.take()
                     self._buffer.rows.append([BEAT, perf_counter_ns(), 0])
                     self.flush()
                     beat_s = min(2 * beat_s, LAST_BEAT_S)
                 continue
             self._ticking = False
             if not self._buffer:
+                self._look.ticker = 0
                 return
             self._ticking = True  # an event came in between, and saw us ticking
 
@@ -195,5 +202,5 @@ class Writer:
             finally:
                 self._writing.release()
         self._sink.close()
-        self._workers = 0
+        self._threads = 0
         self._end_nap()

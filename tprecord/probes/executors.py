@@ -6,7 +6,7 @@ import sys
 
 from tprecord import waiting
 from tprecord.frames import local_values
-from tprecord.schema import CLOSE, DRAIN, ENTER, IDLE, LEAVE, OPERATIONS, SPAWN, WITHDRAW
+from tprecord.schema import CLOSE, DRAIN, ENTER, IDLE, LEAVE, OPERATION, SPAWN, WITHDRAW
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from tprecord.monitor import Monitor
 
 DISABLE = sys.monitoring.DISABLE
-OPERATION = {name: number for number, name in OPERATIONS.items()}
 ALL = 0
 """The pool number that means all of them."""
 
@@ -39,7 +38,7 @@ def install(monitor: Monitor, thread: ModuleType) -> None:
     _watch_exit(monitor, thread)
 
 
-PROBES = {"concurrent.futures.thread": install}
+PROBES = (("concurrent.futures.thread", install),)
 
 
 def _watch_workers(monitor: Monitor, thread: ModuleType) -> None:
@@ -54,7 +53,6 @@ def _watch_workers(monitor: Monitor, thread: ModuleType) -> None:
         return None
 
     def enters() -> None:
-        monitor.writer.workers(+1)
         queue, reference = local_values(sys._getframe(2), "work_queue", "executor_reference")
         pool = names.queues.get(id(queue))
         if pool is None:
@@ -71,14 +69,10 @@ def _watch_workers(monitor: Monitor, thread: ModuleType) -> None:
         monitor.writer.flush()
         return None
 
-    def leaves(_: Any) -> None:
-        monitor.emit(LEAVE)
-        monitor.writer.workers(-1)
-
     monitor.on_call(thread.ThreadPoolExecutor._adjust_thread_count, spawns)
     monitor.on_start(thread._worker, enters)
     monitor.on_call(thread._worker, idles)
-    monitor.on_return(thread._worker, leaves)
+    monitor.on_return(thread._worker, lambda _: monitor.emit(LEAVE))
 
 
 def _watch_shutdown(monitor: Monitor, thread: ModuleType) -> None:

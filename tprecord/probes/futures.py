@@ -7,7 +7,8 @@ from _weakref import ref
 
 from tprecord import encode, waiting
 from tprecord.frames import local_values
-from tprecord.schema import CANCEL, FAIL, FINISH, OPERATIONS, PROMISE, READ, TICK_NS, WAIT
+from tprecord.schema import CANCEL, FAIL, FINISH, OPERATION, PROMISE, READ, WAIT
+from tprecord.timeouts import AT_ONCE, ticks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from tprecord.monitor import Monitor
 
 DISABLE = sys.monitoring.DISABLE
-OPERATION = {name: number for number, name in OPERATIONS.items()}
 
 
 def install(monitor: Monitor, base: ModuleType) -> None:
@@ -35,7 +35,7 @@ def install(monitor: Monitor, base: ModuleType) -> None:
     _watch_cancel(monitor, base)
 
 
-PROBES = {"concurrent.futures._base": install}
+PROBES = (("concurrent.futures._base", install),)
 
 
 def _watch_promises(monitor: Monitor, base: ModuleType) -> None:
@@ -98,9 +98,10 @@ def _watch_waits_for_one(monitor: Monitor, base: ModuleType) -> None:
             if caller is not None and caller.f_code is through_map:
                 how = OPERATION["Executor.map"]
             future, timeout = local_values(here, "self", "timeout")
-            task = names.future(future)
-            site = names.site(caller)
-            waiting.begin(monitor, here, WAIT, how, 1, _ticks(timeout), site, task, task)
+            left = ticks(timeout)
+            if left != AT_ONCE:
+                task, site = names.future(future), names.site(caller)
+                waiting.begin(monitor, here, WAIT, how, 1, left, site, task, task)
             return None
 
         return waits
@@ -131,12 +132,15 @@ def _watch_waits_for_many(monitor: Monitor, base: ModuleType) -> None:
         every, not_done, how, timeout = local_values(
             here, "fs", "not_done", "return_when", "timeout"
         )
+        left = ticks(timeout)
+        if left == AT_ONCE:
+            return None
         # FIRST_EXCEPTION may end with any future that is not done yet.
         awaited, need = (every, len(every)) if how == base.ALL_COMPLETED else (not_done, 1)
         operation = OPERATION.get(f"wait({how})", OPERATION["wait(ALL_COMPLETED)"])
         ranges = _ranges(names.future(future) for future in awaited)
         site = names.site(here.f_back)
-        waiting.begin(monitor, here, WAIT, operation, need, _ticks(timeout), site, *ranges)
+        waiting.begin(monitor, here, WAIT, operation, need, left, site, *ranges)
         return None
 
     def waits_for_next(callee: Any, _: Any) -> object:
@@ -144,11 +148,14 @@ def _watch_waits_for_many(monitor: Monitor, base: ModuleType) -> None:
             return DISABLE
         here = sys._getframe(2)
         pending, waiter, timeout = local_values(here, "pending", "waiter", "wait_timeout")
+        left = ticks(timeout)
+        if left == AT_ONCE:
+            return None
         number, first_pending, _watcher = sets.get(id(waiter)) or new_set(waiter, pending)
         need = 1 + first_pending - len(pending)
         site = names.site(here.f_back)
         operation = OPERATION["as_completed"]
-        waiting.begin(monitor, here, WAIT, operation, need, _ticks(timeout), site, -number)
+        waiting.begin(monitor, here, WAIT, operation, need, left, site, -number)
         return None
 
     def new_set(waiter: Any, pending: Any) -> tuple[int, int, object]:
@@ -177,18 +184,6 @@ def _watch_cancel(monitor: Monitor, base: ModuleType) -> None:
         return None
 
     monitor.on_call(base.Future.cancel, cancels)
-
-
-def _ticks(timeout: object) -> int:
-    """Return a timeout in seconds as ticks; -1 for None."""
-    if timeout is None:
-        return -1
-    if isinstance(timeout, (int, float)):
-        try:
-            return max(0, int(timeout * 1_000_000_000) // TICK_NS)
-        except (OverflowError, ValueError):  # infinite or not a number: the app will be told
-            return 0
-    return 0
 
 
 def _ranges(numbers: Iterable[int]) -> list[int]:

@@ -1,0 +1,53 @@
+"""A look at a silent program: where each of its threads stands.
+
+It is taken by the ticker when threads have waited for a while, by the process's end, and by a
+signal if the user chose one.  It finds the threads nobody was seen to start, and so makes the list
+of threads complete: what no thread on it can do, nobody can.
+"""
+
+from __future__ import annotations
+
+import sys
+from time import perf_counter_ns
+
+from tprecord import compat
+from tprecord.schema import CENSUS, STACK
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tprecord.buffer import Buffer
+    from tprecord.names import Names
+
+STACK_DEPTH = 16
+"""Frames of the app in the stack of a thread; a wait's site has fewer."""
+
+
+class Look:
+    """Looks at the threads of this process, and records what has changed since the last time."""
+
+    def __init__(self, buffer: Buffer, names: Names) -> None:
+        self._buffer, self._names = buffer, names
+        self._seen: dict[int, int] = {}
+        self.ticker = 0
+        """ident of our own thread, which is not looked at; 0: there is none"""
+
+    def take(self, *, without: int = 0) -> None:
+        """Append where each thread stands, but for the one with the ident `without`, if any.
+
+        Where frames of others must not be read nothing is appended, and so nothing is claimed.
+        """
+        if not compat.MAY_READ_FRAMES_OF_OTHERS:
+            return
+        names, append = self._names, self._buffer.rows.append
+        frames = sys._current_frames()
+        seen: dict[int, int] = {}
+        for ident, frame in frames.items():
+            if ident in (without, self.ticker):
+                continue
+            number = names.thread_by_ident(ident)
+            seen[number] = site = names.site(frame, depth=STACK_DEPTH)
+            if site and self._seen.get(number) != site:
+                append([STACK, perf_counter_ns(), number, site])
+        frames.clear()
+        self._seen = seen
+        append([CENSUS, perf_counter_ns(), 0])
