@@ -56,7 +56,7 @@ class Trace:
 
 
 def read(path: Path) -> Trace:
-    """Read a trace (none yet: an empty one) with the plain ``json`` module and the format's table, nothing else."""
+    """Read a trace (none yet: an empty one) with ``json`` and the format's table, nothing else."""
     trace = Trace()
     data = path.read_bytes() if path.exists() else b""
     for line in data[: data.rfind(b"\n") + 1].splitlines():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import py_compile
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.recorded import PATIENCE_S, environment, hanging, until
+from tprecord.sink import Sink, default_path
 
 
 def run(tmp_path: Path, *command: str, recorded: bool, stdin: str = "") -> tuple[int, str, str]:
@@ -79,8 +81,6 @@ def test_a_directory_and_a_zip_file_run_their_main(tmp_path: Path) -> None:
 
 
 def test_a_compiled_script_runs(tmp_path: Path) -> None:
-    import py_compile
-
     (tmp_path / "app.py").write_text("print('compiled', __name__)")
     py_compile.compile(str(tmp_path / "app.py"), str(tmp_path / "app.pyc"))
     assert both(tmp_path, "app.pyc")[1] == "compiled __main__\n"
@@ -188,8 +188,6 @@ def test_where_the_trace_goes_is_said_once_on_stderr(tmp_path: Path) -> None:
 
 
 def test_a_default_name_is_never_one_that_exists(tmp_path: Path) -> None:
-    from tprecord.sink import Sink, default_path
-
     name = str(tmp_path / default_path("some/dir/my app.py", 12))
     assert Path(name).name == "my-app-12.trace.jsonl"
     paths = []

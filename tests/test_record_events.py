@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
-from tests.recorded import hanging, read, record_source, until
+from tests.recorded import environment, hanging, read, record_source, until
 
 HEAD = """\
 from concurrent.futures import *
@@ -203,7 +205,7 @@ first.result()
 pool.shutdown(cancel_futures=True)
 """,
     ).trace
-    assert [e["task"] for e in trace.of("cancel")][0] == 2
+    assert trace.of("cancel")[0]["task"] == 2
     withdrawn = [e["task"] for e in trace.of("withdraw")]
     assert withdrawn in ([], [3])  # a worker may have been quicker
     assert trace.of("close")[0]["pool"] == 1
@@ -351,11 +353,6 @@ with ThreadPoolExecutor(1) as pool:
     assert sys.monitoring.get_tool(3) is None
 print(recording.path)
 """
-    import subprocess
-    import sys
-
-    from tests.recorded import environment
-
     path = tmp_path / "mine.jsonl"
     done = subprocess.run(
         [sys.executable, "-c", source, str(path)],

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import sys
 
-from tprecord.version import VERSION as __version__
+from tprecord.version import VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
+    from typing import Self
 
+__version__ = VERSION
 __all__ = ["__version__", "record"]
 
 
@@ -27,7 +29,7 @@ class record:  # noqa: N801  # used like a function, as contextlib's own
     def __init__(self, path: str | None = None, *, depth: int | None = None) -> None:
         self._path, self._depth = path, depth
 
-    def __enter__(self) -> record:
+    def __enter__(self) -> Self:
         from tprecord.recording import DEPTH, Recording
 
         program = sys.argv[0] if sys.argv and sys.argv[0] else "python"

@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
 USAGE = """\
 usage: python -m tprecord [-o PATH] [OPTION ...] (app.py | -m MODULE | -c CODE) [ARGUMENT ...]
 
@@ -82,7 +86,7 @@ def main() -> None:
 
         sys.stdout.write(f"tprecord {VERSION}\n")
         return
-    if sys.version_info < (3, 12):
+    if sys.version_info < (3, 12):  # noqa: UP036  # a copied directory knows no requires-python
         _stop("python -m tprecord: Python 3.12 or newer is needed (sys.monitoring)\n")
     _record_and_run(command)
 
@@ -129,7 +133,7 @@ def _record_and_run(command: Command) -> None:
         _stop(f"{sys.executable}: {error}\n")
 
 
-def _stop(text: str) -> None:
+def _stop(text: str) -> NoReturn:
     sys.stderr.write(text)
     raise SystemExit(2)
 

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     class Emit(Protocol):
         """Append an event of the calling thread to the buffer."""
 
-        def __call__(self, kind: int, *numbers: int) -> None: ...
+        def __call__(self, kind: int, *numbers: int) -> None:
+            """Append it."""
 
     OnCall = Callable[[CodeType, int, Any, Any], object]
 

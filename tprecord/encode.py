@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
     from tprecord.buffer import Row
 
-_dumps: Callable[[object], bytes] | None = None
+
+class _Serialiser:
+    """Where `prepare` leaves what it has imported."""
+
+    dumps: Callable[[object], bytes] | None = None
 
 
 def prepare() -> None:
@@ -26,14 +30,13 @@ def prepare() -> None:
     Not before the app is about to have any, for orjson brings a dozen modules along; and not when
     the first are written, for that can be while another thread holds an import lock and waits.
     """
-    global _dumps
     from orjson import dumps
 
-    _dumps = dumps
+    _Serialiser.dumps = dumps
 
 
 def definition_lines(definitions: list[dict[str, Any]]) -> bytes:
-    """Return one line per definition, in ASCII; lone surrogates are written as ``\\udc80``."""
+    """Return one line per definition, in ASCII; lone surrogates are escaped with a backslash."""
     return b"".join(b"{%s}\n" % b",".join(map(_pair, row.items())) for row in definitions)
 
 
@@ -59,16 +62,17 @@ def event_lines(rows: list[Row], before_ticks: int) -> tuple[bytes, int]:
     since `before_ticks`; rounding does not add up, since each moment is rounded, not each step.
     If an exception (Ctrl-C) lands in here, `rows` are as they were.
     """
-    if _dumps is None:
+    if _Serialiser.dumps is None:
         prepare()
-    assert _dumps is not None
+    dumps = _Serialiser.dumps
+    assert dumps is not None
     moments = [row[1] for row in rows]
     try:
         for row in rows:
             ticks = row[1] // TICK_NS
             row[1] = ticks - before_ticks
             before_ticks = ticks
-        return _dumps(rows)[1:-1].replace(b"],[", b"]\n[") + b"\n", before_ticks
+        return dumps(rows)[1:-1].replace(b"],[", b"]\n[") + b"\n", before_ticks
     except BaseException:
         for row, moment in zip(rows, moments, strict=True):
             row[1] = moment

@@ -17,7 +17,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
-    from typing import Any
 
 
 PACKAGE = __file__.rpartition("launch")[0]
@@ -74,7 +73,7 @@ def run_code(source: str, arguments: list[str]) -> None:
     main = _new_main()
     from importlib.machinery import BuiltinImporter
 
-    main.__loader__ = BuiltinImporter  # type: ignore[assignment]  # as pymain_run_command leaves it
+    main.__loader__ = BuiltinImporter  # as pymain_run_command leaves it
     if compat.SHOWS_SOURCE_OF_DASH_C:
         import linecache
 
@@ -96,7 +95,7 @@ def _compiled(source: str | bytes, filename: str) -> CodeType:
 def _execute(code: CodeType | None, main: ModuleType) -> None:
     if code is None:
         raise ImportError("there is no code to run")
-    exec(code, main.__dict__)
+    exec(code, main.__dict__)  # noqa: S102  # it is what the user asked for
 
 
 def _run_as_main(name: str, alter_argv: bool) -> None:
@@ -146,7 +145,7 @@ def _hide_our_frames(shown_by: Callable[..., object]) -> None:
     def excepthook(
         kind: type[BaseException], error: BaseException, traceback: TracebackType | None
     ) -> None:
-        sys.excepthook = shown_by  # type: ignore[assignment]  # whatever the app had put there
+        sys.excepthook = shown_by  # whatever the app had put there
         traceback = _without_launcher(traceback)
         error.__traceback__ = sys.last_traceback = traceback
         sys.excepthook(kind, error, traceback)

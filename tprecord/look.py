@@ -8,6 +8,7 @@ of threads complete: what no thread on it can do, nobody can.
 from __future__ import annotations
 
 import sys
+from _thread import get_ident
 from time import perf_counter_ns
 
 from tprecord import compat
@@ -15,6 +16,8 @@ from tprecord.schema import CENSUS, STACK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import FrameType
+
     from tprecord.buffer import Buffer
     from tprecord.names import Names
 
@@ -31,8 +34,8 @@ class Look:
         self.ticker = 0
         """ident of our own thread, which is not looked at; 0: there is none"""
 
-    def take(self, *, without: int = 0) -> None:
-        """Append where each thread stands, but for the one with the ident `without`, if any.
+    def take(self, here: FrameType | None) -> None:
+        """Append where each thread stands; the calling one in `here`, or left out for None.
 
         Where frames of others must not be read nothing is appended, and so nothing is claimed.
         """
@@ -41,8 +44,10 @@ class Look:
         names, append = self._names, self._buffer.rows.append
         frames = sys._current_frames()
         seen: dict[int, int] = {}
-        for ident, frame in frames.items():
-            if ident in (without, self.ticker):
+        me = get_ident()
+        for ident, found in frames.items():
+            frame = here if ident == me else found
+            if frame is None or ident == self.ticker:
                 continue
             number = names.thread_by_ident(ident)
             seen[number] = site = names.site(frame, depth=STACK_DEPTH)

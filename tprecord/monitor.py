@@ -178,9 +178,7 @@ class Monitor:
         self._returns[id(code)] = handler
         self._watch(code, EVENTS.PY_RETURN)
 
-    def on_native(
-        self, function: Any, on_call: Handler, on_end: Callable[[bool], object]
-    ) -> None:
+    def on_native(self, function: Any, on_call: Handler, on_end: Callable[[bool], object]) -> None:
         """Watch the calls of C functions that `function` makes, and their ends.
 
         ``on_call`` as in `on_call`; ``on_end(raised)`` after each call it did not disable.

@@ -69,7 +69,10 @@ class Names:
         self.local = _local()
         """``.number`` is the calling thread's"""
         self.next_future = count(1).__next__
-        self._next = {kind: count(1).__next__ for kind in ("thread", "pool", "function", "site", "set", "object")}
+        self._next = {
+            kind: count(1).__next__
+            for kind in ("thread", "pool", "function", "site", "set", "object")
+        }
         self._define = buffer.definitions.append
         self._codes: dict[int, CodeType] = {}
         self._watchers: dict[int, Any] = {}
@@ -135,7 +138,7 @@ class Names:
         """The calling thread is about to end."""
         self.idents.pop(get_ident(), None)
 
-    def object(self, thing: Any) -> int:
+    def waited_on(self, thing: Any) -> int:
         """Return the number of something threads block on."""
         number = self.objects.get(id(thing))
         if number is None:
@@ -213,7 +216,7 @@ class Names:
             return self._named(fn.__module__, fn.__qualname__)
         if isinstance(fn, type):
             return self._named(fn.__module__, fn.__qualname__)
-        call = getattr(type(fn), "__call__", None)
+        call = vars(type(fn)).get("__call__")
         if type(call) is FunctionType:
             return self.code(call.__code__, call.__module__)
         return self._named(type(fn).__module__, type(fn).__qualname__)
@@ -256,8 +259,9 @@ class Names:
     def site(self, frame: FrameType | None, depth: int = 0) -> int:
         """Return the number of the call stack that begins at `frame`; 0 for None.
 
-        It goes up until it has `depth` frames of the app (0: as many as the user chose), those of the standard library between
-        them included, or until it stands on the floor: what runs a thread, a task or the program.
+        It goes up until it has `depth` frames of the app (0: as many as the user chose), those of
+        the standard library between them included, or until it stands on the floor: what runs a
+        thread, a task or the program.
         """
         key: list[int] = []
         get_stratum, wanted, left, here = self.strata.get, depth or self.depth, MAX_FRAMES, frame

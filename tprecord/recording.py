@@ -6,7 +6,6 @@ import atexit
 import os
 import sys
 import time
-from _thread import get_ident
 
 from tprecord import compat, waiting
 from tprecord.buffer import Buffer
@@ -22,6 +21,7 @@ from tprecord.writer import Writer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import FrameType
     from typing import Any
 
 PROBES = (
@@ -108,7 +108,7 @@ class Recording:
         if self._pid == os.getpid() and self._monitor.stop():
             atexit.unregister(self._at_exit)
             if reason == "exit" and len(sys._current_frames()) > 1:
-                self._look.take(without=get_ident())
+                self._look.take(None)
             self._writer.close(reason)
 
     def look_on(self, signal_name: str) -> None:
@@ -120,14 +120,14 @@ class Recording:
 
         number = getattr(signal, "SIG" + signal_name.upper().removeprefix("SIG"), None)
         if not isinstance(number, signal.Signals):
-            raise ValueError(f"there is no signal {signal_name!r}")
+            raise ValueError(f"there is no signal {signal_name!r}")  # noqa: TRY004  # a wrong word
         before = signal.getsignal(number)
 
-        def handler(*arguments: Any) -> None:
-            self._look.take()
+        def handler(number: int, frame: FrameType | None) -> None:
+            self._look.take(frame)
             self._writer.flush()
             if callable(before):
-                before(*arguments)
+                before(number, frame)
 
         signal.signal(number, handler)
 

@@ -177,7 +177,8 @@ EVENTS: Final[tuple[EventSpec, ...]] = (
     EventSpec(
         DRAIN,
         "drain",
-        "the thread is about to block until every worker of the pool has ended; pool 0: of all pools",
+        "the thread is about to block until every worker of the pool has ended; pool 0: of all "
+        "pools",
         (Field("operation", "number of the operation that waits, see OPERATIONS"), _POOL, _SITE),
     ),
     EventSpec(
@@ -313,8 +314,12 @@ DEFINITIONS: Final[tuple[DefinitionSpec, ...]] = (
         (
             Field("name", "its qualified name"),
             Field("module", "the module it is defined in", optional=True),
-            Field("file", "its source file: relative to the program's first working directory, or to the "
-                "standard library; absent for a function without one", optional=True),
+            Field(
+                "file",
+                "its source file: relative to the program's first working directory, or to the "
+                "standard library; absent for a function without one",
+                optional=True,
+            ),
             Field("line", "the first line of its definition", optional=True),
             Field("stdlib", "true if it belongs to the standard library", optional=True),
         ),

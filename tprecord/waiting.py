@@ -111,7 +111,7 @@ def _block(monitor: Monitor, here: FrameType, condition: object, left: int) -> N
     if not operation:
         return
     (thing,) = local_values(outermost, "self")
-    number = monitor.names.object(thing)
+    number = monitor.names.waited_on(thing)
     if id(condition) not in monitor.conditions:
         key, conditions = id(condition), monitor.conditions
         conditions[key] = number

@@ -88,7 +88,7 @@ def _watch_waits_for_one(monitor: Monitor, base: ModuleType) -> None:
     condition_wait = sys.modules["threading"].Condition.wait
     through_map = base._result_or_cancel.__code__
 
-    def waits_in(method: Any, operation: str) -> Callable[[Any, Any], object]:
+    def waits_in(operation: str) -> Callable[[Any, Any], object]:
         def waits(callee: Any, _: Any) -> object:
             if callee is not condition_wait:
                 return DISABLE
@@ -115,8 +115,7 @@ def _watch_waits_for_one(monitor: Monitor, base: ModuleType) -> None:
                 monitor.emit(READ, names.future(future), names.site(caller))
 
     for name in ("result", "exception"):
-        method = getattr(base.Future, name)
-        monitor.on_call(method, waits_in(method, f"Future.{name}"))
+        monitor.on_call(getattr(base.Future, name), waits_in(f"Future.{name}"))
     monitor.on_start(base.Future.exception, reads_exception)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 
+from tprecord.frames import local_values
 from tprecord.schema import OPERATION, SIGNAL
 
 TYPE_CHECKING = False
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from tprecord.monitor import Monitor
-
-from tprecord.frames import local_values
 
 DISABLE = sys.monitoring.DISABLE
 
@@ -33,7 +32,7 @@ def install(monitor: Monitor, threading: ModuleType) -> None:
     blockers[id(threading.Thread.start.__code__)] = 0  # until the new thread runs: not worth it
     conditions = monitor.conditions
 
-    def wakes(callee: Any, arg0: Any) -> object:
+    def wakes(callee: Any, _: Any) -> object:
         if getattr(callee, "__name__", "") != "release":
             return DISABLE
         (condition,) = local_values(sys._getframe(2), "self")
