@@ -1,0 +1,1 @@
+"""What the developers of tprecord run; `dev.py` calls it inside an environment."""

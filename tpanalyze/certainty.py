@@ -1,0 +1,81 @@
+"""Since when a deadlock is certain, and what its proof takes for granted."""
+
+from __future__ import annotations
+
+from tpanalyze.atoms import ANYBODY
+from tpanalyze.describe import at
+from tpanalyze.edges import joined
+from tpanalyze.kinds.case import Case
+from tpanalyze.kinds.phrases import sentence
+from tpanalyze.model import Quality, TaskState, Thread, ThreadState
+
+
+def certain_since_ns(case: Case) -> int:
+    """Return the moment from which no continuation could have ended the waits of the core.
+
+    It is the moment at which the last of the things that hold each other up took the place it has
+    now.  Not later: from then on every rule of the core has had the support it has now, and what
+    is stuck does not change.  Not earlier: a moment before, that last member could still move, and
+    nothing can be left out of a core, so the rest could move as well.  What counts:
+
+    * the begin of each blocked thread's wait, and of each queued task's time in the queue;
+    * where the core needs a worker of a pool: the end of the pool's workers that are gone;
+    * where it leans on nobody being able to move: the moment each other thread ended or went idle.
+
+    A pool that stopped growing only because it was shut down may have done so a little later; the
+    snapshot does not say when that was.
+    """
+    moments = [_wait_begin_ns(thread) for thread in case.threads]
+    moments += [task.submitted_ns or 0 for task in case.queued]
+    pools = {pool.id for pool in case.pools}
+    for thread in case.snapshot.threads.values():
+        gone = thread.state is ThreadState.ENDED and (case.anybody or thread.pool in pools)
+        if gone or (case.anybody and thread.state is ThreadState.IDLE):
+            moments.append(thread.since_ns)
+    return max(moments)
+
+
+def _wait_begin_ns(thread: Thread) -> int:
+    return thread.since_ns if thread.wait is None else thread.wait.since_ns
+
+
+def conditions(case: Case, quality: Quality) -> tuple[str, ...]:
+    """Return what the proof takes for granted, a sentence each.
+
+    Where no thread at all can move, nobody is left to break the first three.
+    Source: THEORY.md 2.4.
+    """
+    found = []
+    if not case.graph.is_stuck(ANYBODY):
+        found += _while_others_move(case)
+    if case.promises:
+        promises = case.words.tasks([task.id for task in case.promises])
+        found.append(f"no signal handler, C code or other process sets {promises}")
+    if any(thread.main for thread in case.threads):
+        found.append("no signal (Ctrl-C, say) raises an exception in the main thread")
+    for thread, wait in case.drains:
+        if thread.pool in wait.pools and joined(case.snapshot, thread, wait):
+            name = case.words.thread(thread.id)
+            found.append(
+                f"{name} does not come to join itself{at(wait.site)} before the others: that would "
+                "raise a RuntimeError, and the order of the joins is not recorded"
+            )
+    if not quality.complete:
+        found.append(
+            "none of the events that the trace has lost "
+            + (f"({quality.dropped} at least) " if quality.dropped else "")
+            + "ended one of these waits or freed a worker"
+        )
+    return tuple(sentence(text) for text in found)
+
+
+def _while_others_move(case: Case) -> list[str]:
+    words, found = case.words, []
+    queued = [task.id for task in case.queued if task.state is TaskState.QUEUED]
+    if queued:
+        found.append(f"nobody cancels {words.tasks(queued)} in the queue")
+    if running := [task.id for task in case.running]:
+        found.append(f"nobody but its own thread sets the result of {words.tasks(running)}")
+    if full := [pool.id for pool in case.pools if not pool.closed]:
+        found.append(f"nobody changes the size of {words.pools(full)} from outside")
+    return found

@@ -1,0 +1,183 @@
+"""The command line: options in, files and streams out, and the exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tpanalyze.errors import EXIT_DEADLOCK, EXIT_ERROR, EXIT_NOTHING_FOUND, UserError
+from tpanalyze.findings import Report, Verdict
+from tpanalyze.outputs import STDOUT, write
+
+BESIDE = "beside the trace"
+"""The value of an output option that was given without one."""
+
+SUFFIXES = {
+    "svg": ".svg",
+    "png": ".png",
+    "pdf": ".pdf",
+    "dot": ".dot",
+    "timeline": ".timeline.svg",
+}
+"""What stands in the place of the trace's own suffix, for each output beside the trace."""
+
+EPILOG = """\b
+Examples:
+  tpanalyze trace.jsonl                    the verdict, in words
+  tpanalyze trace.jsonl --svg --timeline   and two pictures: trace.svg, trace.timeline.svg
+  tpanalyze trace.jsonl --svg=- | display  the picture on standard output
+  tpanalyze trace.jsonl --at 12.5          what held 12.5 s after the recording began
+  tpanalyze trace.jsonl --json             for programs
+
+\b
+Exit status: 0 nothing found, 1 deadlock found, 2 bad usage or unreadable trace.
+"""
+
+
+def _output(name: str, help_text: str) -> Callable[[Any], Any]:
+    return click.option(
+        f"--{name}",
+        is_flag=False,
+        flag_value=BESIDE,
+        metavar="[=PATH]",
+        help=f"{help_text} (default: TRACE{SUFFIXES[name]}).",
+    )
+
+
+@click.command(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("trace", required=False)
+@click.option("--at", "at_s", type=float, metavar="SECONDS", help="Look at this moment of the run.")
+@_output("svg", "Draw the wait-for graph")
+@_output("png", "Draw the wait-for graph as a bitmap")
+@_output("pdf", "Draw the wait-for graph for print")
+@_output("dot", "Write the wait-for graph in Graphviz' language")
+@_output("timeline", "Draw what each worker did over time, as SVG")
+@click.option(
+    "--json",
+    "json_path",
+    is_flag=False,
+    flag_value=STDOUT,
+    metavar="[=PATH]",
+    help="Write the report for programs (default: standard output).",
+)
+@click.option("--force", is_flag=True, help="Replace files that tpanalyze did not make.")
+@click.option("-q", "--quiet", is_flag=True, help="Print no report; the exit status tells.")
+@click.version_option(package_name="tprecord", message="tpanalyze %(version)s")
+@click.pass_context
+def main(
+    context: click.Context,
+    trace: str | None,
+    at_s: float | None,
+    json_path: str | None,
+    *,
+    force: bool,
+    quiet: bool,
+    **wanted: str | None,
+) -> None:
+    """Say what the program of TRACE waited for, why it can never end, and what to change.
+
+    TRACE is what `python -m tprecord app.py` left; - reads it from standard input.
+    An output option without a path writes beside the trace; with =- to standard output.
+    """
+    paths = {name: path for name, path in wanted.items() if path is not None}
+    if json_path is not None:
+        paths["json"] = json_path
+    trace = trace or _taken_for_a_value(paths, context)
+    try:
+        status = _run(trace, at_s, paths, force=force, quiet=quiet)
+    except UserError as error:
+        click.echo(f"tpanalyze: {error}", err=True)
+        status = EXIT_ERROR
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = EXIT_ERROR
+    context.exit(status)
+
+
+def _taken_for_a_value(paths: dict[str, str], context: click.Context) -> str:
+    """Return the trace of ``tpanalyze --svg trace.jsonl``, where it looks like a path to write."""
+    for name, path in paths.items():
+        if path not in (BESIDE, STDOUT) and Path(path).is_file():
+            paths[name] = STDOUT if name == "json" else BESIDE
+            return path
+    raise click.UsageError("which trace? (tpanalyze TRACE)", context)
+
+
+def _run(trace: str, at_s: float | None, paths: dict[str, str], *, force: bool, quiet: bool) -> int:
+    from tpanalyze.analysis import analyze, load  # noqa: PLC0415  # --help need not wait for it
+
+    source: Any = sys.stdin.buffer if trace == STDOUT else trace
+    at_ns = None if at_s is None else round(at_s * 1e9)
+    if "timeline" in paths:
+        run = load(source, at_ns=at_ns)
+        report, timeline = run.report, run.timeline
+    else:
+        report, timeline = analyze(source, at_ns=at_ns), None
+    written = []
+    for name, given in paths.items():
+        path = _place(trace, name) if given == BESIDE else given
+        write(_render(name, report, timeline), path, force=force)
+        if path != STDOUT:
+            written.append(path)
+    if not quiet and STDOUT not in paths.values():
+        click.echo(_text(report), nl=False)
+        for path in written:
+            click.echo(f"wrote {path}", err=True)
+    return EXIT_DEADLOCK if report.verdict is Verdict.DEADLOCK else EXIT_NOTHING_FOUND
+
+
+def _place(trace: str, name: str) -> str:
+    """Return where an output goes that was asked for without a path."""
+    if trace == STDOUT:
+        return f"trace{SUFFIXES[name]}"
+    stem = trace.removesuffix(".gz").removesuffix(".jsonl").removesuffix(".trace")
+    return stem + SUFFIXES[name]
+
+
+def _render(name: str, report: Report, timeline: Any) -> bytes:
+    # What draws is imported here: a verdict in words does not pay for it.
+    if name == "json":
+        from tpanalyze.render.json_report import render_json  # noqa: PLC0415
+
+        return render_json(report)
+    if name == "timeline":
+        from tpanalyze.render.timeline_svg import render_timeline_svg  # noqa: PLC0415
+
+        return render_timeline_svg(report, timeline).encode()
+    from tpanalyze.render.dot import render_dot  # noqa: PLC0415
+
+    dot = render_dot(report)
+    if name == "dot":
+        return dot.encode()
+    from tpanalyze.render.graphviz_run import render  # noqa: PLC0415
+
+    return render(dot, name)
+
+
+def _text(report: Report) -> str:
+    from tpanalyze.render.text import TextOptions, render_text  # noqa: PLC0415
+
+    return render_text(report, TextOptions(color=_wants_color()))
+
+
+def _wants_color(environment: dict[str, str] | None = None) -> bool:
+    """Return true on a terminal, unless ``NO_COLOR`` is set (https://no-color.org)."""
+    variables = os.environ if environment is None else environment
+    return sys.stdout.isatty() and not variables.get("NO_COLOR") and variables.get("TERM") != "dumb"
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command with these words and return its exit status."""
+    try:
+        main.main(list(arguments), prog_name="tpanalyze", standalone_mode=False)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.ClickException as error:
+        error.show()
+        return EXIT_ERROR
+    return EXIT_NOTHING_FOUND

@@ -1,0 +1,226 @@
+"""Words for what a snapshot holds: threads, tasks, pools, places, times.  Names stand as recorded.
+
+Escaping is the renderers' business: each knows where its text goes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from tpanalyze.edges import ordinal
+from tpanalyze.model import (
+    DrainWait,
+    Frame,
+    FutureWait,
+    PoolId,
+    Site,
+    Snapshot,
+    Task,
+    TaskId,
+    TaskOrigin,
+    TaskState,
+    ThreadId,
+    Wait,
+)
+
+_NUMBERS: Final = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+
+def number(count: int) -> str:
+    """Return the count in words up to nine.
+
+    >>> number(0), number(2), number(17)
+    ('no', 'two', '17')
+    """
+    return _NUMBERS[count] if count < len(_NUMBERS) else str(count)
+
+
+def counted(count: int, noun: str) -> str:
+    """Return the count with its noun.
+
+    >>> counted(1, "worker"), counted(3, "worker")
+    ('one worker', 'three workers')
+    """
+    return f"{number(count)} {noun if count == 1 else noun + 's'}"
+
+
+def listing(words: Sequence[str], limit: int = 4) -> str:
+    """Return the words as an enumeration; beyond `limit` the rest is counted.
+
+    >>> listing(["a"]), listing(["a", "b"]), listing(["a", "b", "c"])
+    ('a', 'a and b', 'a, b and c')
+    >>> listing(["a", "b", "c", "d", "e", "f"])
+    'a, b, c and 3 more'
+    """
+    if len(words) > limit:
+        words = [*words[: limit - 1], f"{len(words) - limit + 1} more"]
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def duration(time_ns: int) -> str:
+    """Return a length of time, three digits at least where seconds would hide it.
+
+    >>> duration(412_000), duration(2_300_000), duration(1_234_000_000), duration(7_265 * 10**9)
+    ('412 µs', '2.3 ms', '1.23 s', '2 h 1 min 5 s')
+    """
+    if time_ns < 1_000_000:
+        return f"{time_ns / 1e3:.0f} µs"
+    if time_ns < 100_000_000:
+        return f"{time_ns / 1e6:.3g} ms"
+    seconds = time_ns / 1e9
+    if seconds < 120:
+        return f"{seconds:.2f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return (f"{hours} h " if hours else "") + f"{minutes} min {rest} s"
+
+
+def moment(time_ns: int) -> str:
+    """Return a moment on the trace's clock, in seconds since the recording began.
+
+    >>> moment(12_412_345_678)
+    '12.412 s'
+    """
+    return f"{time_ns / 1e9:.3f} s"
+
+
+def basename(file: str) -> str:
+    r"""Return the last part of a path of any operating system.
+
+    >>> basename("/home/me/app.py"), basename(r"C:\me\app.py")
+    ('app.py', 'app.py')
+    """
+    return file.replace("\\", "/").rsplit("/", 1)[-1]
+
+
+def own_frames(site: Site | None) -> tuple[Frame, ...]:
+    """Return the frames of the app's own functions, innermost first; all, if none is its own."""
+    if site is None:
+        return ()
+    return tuple(frame for frame in site.frames if not frame.function.stdlib) or site.frames
+
+
+def frame(place: Frame) -> str:
+    """Return a frame as ``app.py:12 in outer``."""
+    file = place.function.file
+    where = f"{basename(file)}:{place.line} in " if file else ""
+    return where + place.function.name
+
+
+def place(site: Site | None) -> str:
+    """Return where in the app the site is, ``app.py:12 in outer``; empty if that is not known."""
+    frames = own_frames(site)
+    return frame(frames[0]) if frames else ""
+
+
+def at(site: Site | None) -> str:
+    """Return " at app.py:12 in outer", or nothing if the place is not known."""
+    where = place(site)
+    return f" at {where}" if where else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Names for the things of one snapshot."""
+
+    snapshot: Snapshot
+    _homonyms: frozenset[str]
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> Words:
+        """Return the words for the snapshot."""
+        names = Counter(thread.name for thread in snapshot.threads.values())
+        return cls(snapshot, frozenset(name for name, times in names.items() if times > 1))
+
+    def thread(self, thread: ThreadId) -> str:
+        """Return ``the main thread``, ``worker pool_0`` or ``thread Thread-1``."""
+        known = self.snapshot.threads.get(thread)
+        if known is None:
+            return f"thread {thread}"
+        if known.main:
+            return "the main thread"
+        what = "thread" if known.pool is None else "worker"
+        twin = known.name in self._homonyms or not known.name
+        return f"{what} {known.name}" + (f" (thread {thread})" if twin else "")
+
+    def pool(self, pool: PoolId) -> str:
+        """Return ``pool ThreadPoolExecutor-0``."""
+        known = self.snapshot.pools.get(pool)
+        if known is None or not known.name:
+            return f"pool {pool}"
+        twins = sum(known.name == other.name for other in self.snapshot.pools.values())
+        return f"pool {known.name}" + (f" (pool {pool})" if twins > 1 else "")
+
+    def pools(self, pools: Sequence[PoolId]) -> str:
+        """Return ``pool a`` or ``pools a and b``."""
+        names = [self.pool(pool).removeprefix("pool ") for pool in pools]
+        return ("pool " if len(pools) == 1 else "pools ") + listing(names)
+
+    def task(self, task: TaskId) -> str:
+        """Return ``task 3 (outer)`` or ``promise 4``."""
+        known = self.snapshot.tasks.get(task)
+        if known is None:
+            return f"task {task}"
+        if known.origin is TaskOrigin.PROMISE:
+            return f"promise {task}"
+        if known.origin is TaskOrigin.UNSEEN:
+            return f"future {task}"
+        return f"task {task}" + (f" ({known.function.name})" if known.function else "")
+
+    def tasks(self, tasks: Sequence[TaskId]) -> str:
+        """Return an enumeration of tasks and promises."""
+        return listing([self.task(task) for task in tasks])
+
+    def task_of(self, thread: ThreadId) -> str:
+        """Return what the thread runs, ``task 3 (outer)``; empty if that is no task."""
+        known = self.snapshot.threads.get(thread)
+        return "" if known is None or known.task is None else self.task(known.task)
+
+    def function_of(self, task: TaskId) -> str:
+        """Return the name of the function the task calls; ``the task`` if it is not known."""
+        known = self.snapshot.tasks.get(task)
+        return known.function.name if known is not None and known.function else "the task"
+
+    def whereabouts(self, task: Task) -> str:
+        """Return where an unfinished task is: ``queued 2nd in pool p``, ``run by worker p_0``."""
+        if task.state is TaskState.QUEUED and task.pool is not None:
+            return f"queued {self.rank(task)}in {self.pool(task.pool)}"
+        if task.state is TaskState.RUNNING and task.worker is not None:
+            return f"run by {self.thread(task.worker)}"
+        if task.state is TaskState.CANCELLED:
+            return "cancelled"
+        return "not set" if task.origin is TaskOrigin.PROMISE else "unfinished"
+
+    def origin(self, task: Task) -> str:
+        """Return what happened where the future came to be: ``submitted at`` or ``made at``."""
+        return "submitted at" if task.origin is TaskOrigin.POOL else "made at"
+
+    def rank(self, task: Task) -> str:
+        """Return ``2nd `` for the second task of its queue; empty if it is in none."""
+        pool = None if task.pool is None else self.snapshot.pools.get(task.pool)
+        if pool is None or task.id not in pool.queue:
+            return ""
+        return ordinal(pool.queue.index(task.id) + 1) + " "
+
+    def wait(self, wait: Wait) -> str:
+        """Return what is waited for: ``task 2 (inner)``, ``any of 3 futures: …``, ``workers …``."""
+        if isinstance(wait, DrainWait):
+            return f"every worker of {self.pools(wait.pools)} to end"
+        return self._futures(wait)
+
+    def _futures(self, wait: FutureWait) -> str:
+        futures = tuple(dict.fromkeys(wait.futures))
+        if len(futures) == 1:
+            return self.task(futures[0])
+        if wait.operation == "wait(FIRST_EXCEPTION)":
+            some = "the first failure of"
+        elif wait.need >= len(futures):
+            some = "all of"
+        else:
+            some = "any of" if wait.need == 1 else f"{wait.need} of"
+        return f"{some} {self.tasks(futures)}"

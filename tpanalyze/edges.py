@@ -1,0 +1,150 @@
+"""The edges of the wait-for graph, for people: who waits for what, each with its three sites."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from tpanalyze.findings import Edge, Node, NodeKind, Relation
+from tpanalyze.model import (
+    DrainWait,
+    FutureWait,
+    Pool,
+    Snapshot,
+    Task,
+    TaskState,
+    Thread,
+    ThreadId,
+    ThreadState,
+)
+from tpanalyze.rules.ask import is_settled, occupied_workers
+
+_SHORT: Final = {
+    "Future.result": "result()",
+    "Future.exception": "exception()",
+    "Executor.map": "next result of map()",
+    "Executor.shutdown": "shutdown()",
+    "interpreter exit": "interpreter exit",
+}
+
+
+def edges(snapshot: Snapshot) -> tuple[Edge, ...]:
+    """Return every edge of the wait-for graph at this moment, whether it can move or not.
+
+    Order: threads, then tasks, then pools, each by number.  A pool has edges only while tasks
+    stand in its queue: else nobody needs its workers.
+    """
+    return tuple(_edges(snapshot))
+
+
+def _edges(snapshot: Snapshot) -> Iterator[Edge]:
+    occupants = {
+        pool.id: tuple(thread.id for thread in occupied_workers(snapshot, pool))
+        for pool in snapshot.pools.values()
+    }
+    for _, thread in sorted(snapshot.threads.items()):
+        label = "" if thread.wait is None else wait_label(thread.wait)
+        if isinstance(thread.wait, FutureWait):
+            for task in _awaited(snapshot, thread.wait):
+                queued = task.pool is not None and _in_queue(task)
+                yield Edge(
+                    Node(NodeKind.THREAD, thread.id),
+                    Node(NodeKind.TASK, task.id),
+                    Relation.WAITS_FOR,
+                    label,
+                    wait_site=thread.wait.site,
+                    submit_site=task.submit_site,
+                    occupied_by=occupants.get(task.pool, ()) if queued and task.pool else (),
+                )
+        elif isinstance(thread.wait, DrainWait):
+            for worker in joined(snapshot, thread, thread.wait):
+                yield Edge(
+                    Node(NodeKind.THREAD, thread.id),
+                    Node(NodeKind.THREAD, worker),
+                    Relation.DRAINS,
+                    label,
+                    wait_site=thread.wait.site,
+                )
+    for _, task in sorted(snapshot.tasks.items()):
+        if task.state is TaskState.RUNNING and task.worker in snapshot.threads:
+            yield Edge(
+                Node(NodeKind.TASK, task.id),
+                Node(NodeKind.THREAD, task.worker),
+                Relation.HELD_BY,
+                "runs on",
+                submit_site=task.submit_site,
+            )
+    for _, pool in sorted(snapshot.pools.items()):
+        yield from _pool_edges(snapshot, pool, occupants[pool.id])
+
+
+def _pool_edges(snapshot: Snapshot, pool: Pool, occupants: tuple[ThreadId, ...]) -> Iterator[Edge]:
+    for place, number in enumerate(pool.queue, start=1):
+        task = snapshot.tasks.get(number)
+        yield Edge(
+            Node(NodeKind.TASK, number),
+            Node(NodeKind.POOL, pool.id),
+            Relation.NEEDS_WORKER,
+            f"queued {ordinal(place)}",
+            submit_site=None if task is None else task.submit_site,
+            occupied_by=occupants,
+        )
+    for worker in occupants if pool.queue else ():
+        yield Edge(
+            Node(NodeKind.POOL, pool.id),
+            Node(NodeKind.THREAD, worker),
+            Relation.HELD_BY,
+            "occupied by",
+        )
+
+
+def _in_queue(task: Task) -> bool:
+    if task.state is TaskState.CANCELLED:
+        return not task.notified
+    return task.state is TaskState.QUEUED
+
+
+def _awaited(snapshot: Snapshot, wait: FutureWait) -> Iterator[Task]:
+    for number in dict.fromkeys(wait.futures):
+        task = snapshot.tasks.get(number)
+        if task is not None and not is_settled(task, wait):
+            yield task
+
+
+def joined(snapshot: Snapshot, thread: Thread, wait: DrainWait) -> tuple[ThreadId, ...]:
+    """Return the workers whose end the drain waits for: all that live, but never itself."""
+    found: dict[ThreadId, None] = {}
+    for number in wait.pools:
+        pool = snapshot.pools.get(number)
+        for worker in pool.workers if pool is not None else ():
+            state = snapshot.threads[worker].state if worker in snapshot.threads else None
+            if worker != thread.id and state not in (None, ThreadState.ENDED):
+                found[worker] = None
+    return tuple(found)
+
+
+def wait_label(wait: FutureWait | DrainWait) -> str:
+    """Return a few words for what is waited for: ``result()``, ``any of 3``, ``2 of 5``.
+
+    >>> wait_label(FutureWait("wait(ALL_COMPLETED)", (1, 2), 2, None, None, 0))
+    'all of 2'
+    """
+    if wait.operation in _SHORT or isinstance(wait, DrainWait):
+        return _SHORT.get(wait.operation, wait.operation)
+    several = len(dict.fromkeys(wait.futures))
+    if wait.operation == "wait(FIRST_EXCEPTION)":
+        return f"first failure of {several}"
+    if wait.need >= several:
+        return "all of " + str(several) if several > 1 else wait.operation
+    return f"any of {several}" if wait.need == 1 else f"{wait.need} of {several}"
+
+
+def ordinal(number: int) -> str:
+    """Return the number as a rank.
+
+    >>> [ordinal(n) for n in (1, 2, 3, 4, 11, 12, 13, 21, 112)]
+    ['1st', '2nd', '3rd', '4th', '11th', '12th', '13th', '21st', '112th']
+    """
+    if number % 100 in (11, 12, 13):
+        return f"{number}th"
+    return f"{number}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th') }"

@@ -1,0 +1,265 @@
+"""The values of one instant, made of the replay's state.  Cost: in the size of what still lives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from tpanalyze.model import (
+    DrainWait,
+    Function,
+    FutureWait,
+    Pool,
+    PoolId,
+    Site,
+    Snapshot,
+    Task,
+    TaskId,
+    TaskOrigin,
+    TaskState,
+    Thread,
+    ThreadId,
+    ThreadState,
+    Wait,
+)
+from tpanalyze.state import (
+    CANCELLED,
+    ENDED,
+    FAILED,
+    FINISHED,
+    IDLE,
+    NO_POOL,
+    NOTIFIED,
+    OUTCOME_MASK,
+    RUNNING,
+    UNSEEN,
+    WAITING,
+    Occupation,
+    State,
+    ThreadRecord,
+    birth_call,
+    birth_parent,
+    birth_ticks,
+)
+from tprecord import schema
+
+_THREAD_STATES: Final = {
+    RUNNING: ThreadState.RUNNING,
+    WAITING: ThreadState.WAITING,
+    IDLE: ThreadState.IDLE,
+    ENDED: ThreadState.ENDED,
+}
+_OUTCOMES: Final = {
+    FINISHED: TaskState.FINISHED,
+    FAILED: TaskState.FAILED,
+    CANCELLED: TaskState.CANCELLED,
+    NOTIFIED: TaskState.CANCELLED,
+}
+
+
+def freeze(state: State, time_ns: int) -> Snapshot:
+    """Return all that holds in `state`, as of `time_ns`.
+
+    A done task that only a wait names, and that was forgotten before that wait began, is there
+    with its number and nothing else.
+    """
+    tasks = _Tasks(state)
+    return Snapshot(
+        time_ns,
+        threads=_threads(state),
+        tasks=tasks.all(),
+        pools=_pools(state),
+        # threads that never touched a future or a pool are in no trace
+        all_threads_known=False,
+    )
+
+
+def _threads(state: State) -> dict[ThreadId, Thread]:
+    futures = {ranges: _expand(ranges) for ranges in state.awaited_ranges()}
+    return {
+        ThreadId(thread.number): Thread(
+            ThreadId(thread.number),
+            thread.name,
+            _THREAD_STATES[thread.state],
+            pool=PoolId(thread.pool) if thread.pool else None,
+            tasks=tuple(TaskId(occupation.task) for occupation in thread.occupations()),
+            wait=_wait(state, thread, futures),
+            since_ns=state.ns(thread.since),
+            main=thread.main,
+            daemon=thread.daemon,
+            native_id=thread.native_id,
+        )
+        for thread in state.threads.values()
+        if thread.number
+    }
+
+
+def _expand(ranges: tuple[int, ...]) -> tuple[TaskId, ...]:
+    return tuple(
+        TaskId(task)
+        for first, last in zip(ranges[::2], ranges[1::2], strict=True)
+        for task in range(first, last + 1)
+    )
+
+
+def _wait(
+    state: State, thread: ThreadRecord, futures: dict[tuple[int, ...], tuple[TaskId, ...]]
+) -> Wait | None:
+    row = thread.wait
+    if row is None:
+        return None
+    since_ns = state.ns(thread.since)
+    operation = schema.OPERATIONS.get(row[3], f"operation {row[3]}")
+    if row[0] == schema.DRAIN:
+        pools = tuple(map(PoolId, thread.drained))
+        return DrainWait(operation, pools, None, state.sites.get(row[5]), since_ns)
+    need, timeout, site = row[4:7]
+    return FutureWait(
+        operation,
+        futures[thread.awaited],
+        need,
+        None if timeout < 0 else state.ns(timeout),
+        state.sites.get(site),
+        since_ns,
+    )
+
+
+def _pools(state: State) -> dict[PoolId, Pool]:
+    queues: dict[int, list[TaskId]] = {number: [] for number in state.pools}
+    for task, made in state.queued.items():
+        pool = state.calls[birth_call(made)].pool
+        if pool in queues:
+            queues[pool].append(TaskId(task))
+    return {
+        PoolId(pool.number): Pool(
+            PoolId(pool.number),
+            pool.kind,
+            pool.name,
+            pool.max_workers,
+            workers=tuple(map(ThreadId, pool.workers)),
+            starting=pool.starting,
+            unseen=pool.unseen,
+            queue=tuple(queues[pool.number]),
+            closed=pool.closed,
+        )
+        for pool in state.pools.values()
+    }
+
+
+class _Beginning(NamedTuple):
+    """What the tasks of one call have in common, in the words of the model."""
+
+    origin: TaskOrigin
+    pool: PoolId | None
+    function: Function | None
+    site: Site | None
+    submitter: ThreadId | None
+
+
+class _Tasks:
+    """Makes the tasks of a snapshot."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._beginnings: dict[int, _Beginning] = {}
+
+    def all(self) -> dict[TaskId, Task]:
+        """Return every task that is not done, and the done ones that are still named."""
+        state = self._state
+        tasks = {task.id: task for task in self._open()}
+        for thread in state.threads.values():
+            for occupation in thread.occupations():
+                task = self._begun(occupation, thread.number)
+                tasks[task.id] = task
+        for ranges in state.awaited_ranges():
+            for number in _expand(ranges):
+                if number not in tasks:
+                    tasks[number] = self._done(number)
+        return tasks
+
+    def _open(self) -> Iterator[Task]:
+        """Yield the tasks that no known thread is in."""
+        state = self._state
+        cancelled = state.cancelled
+        for number, made in state.queued.items():
+            if number in cancelled:
+                ended = cancelled[number]
+                yield self._task(number, made, TaskState.CANCELLED, finished=ended)
+            else:
+                yield self._task(number, made, TaskState.QUEUED)
+        for number, made in state.withdrawn.items():
+            yield self._task(number, made, TaskState.QUEUED)
+        for number, made in state.promises.items():
+            yield self._task(number, made, TaskState.PENDING)
+        for number, made in state.unknown.items():
+            yield self._task(number, made, TaskState.PENDING, origin=TaskOrigin.UNSEEN)
+        for occupation in state.adrift.values():
+            yield self._begun(occupation, 0)
+
+    def _begun(self, occupation: Occupation, worker: int) -> Task:
+        """Return a task that a thread is in, its result set or not."""
+        outcome = occupation.outcome
+        return self._task(
+            occupation.task,
+            occupation.birth,
+            _OUTCOMES[outcome] if outcome else TaskState.RUNNING,
+            worker=worker,
+            started=occupation.started,
+            finished=occupation.finished if outcome else None,
+            notified=outcome == NOTIFIED,
+        )
+
+    def _done(self, number: int) -> Task:
+        """Return a done task that no thread is in any more."""
+        made = self._state.done.get(number)
+        if made is None:
+            return Task(TaskId(number), TaskState.FINISHED, TaskOrigin.POOL)
+        outcome = made & OUTCOME_MASK
+        return self._task(number, made, _OUTCOMES[outcome], notified=outcome == NOTIFIED)
+
+    def _task(
+        self,
+        number: int,
+        made: int,
+        task_state: TaskState,
+        *,
+        origin: TaskOrigin | None = None,
+        worker: int = 0,
+        started: int | None = None,
+        finished: int | None = None,
+        notified: bool = False,
+    ) -> Task:
+        ns = self._state.ns
+        call, parent = birth_call(made), birth_parent(made)
+        beginning = self._beginnings.get(call) or self._beginning(call)
+        return Task(
+            TaskId(number),
+            task_state,
+            origin or beginning.origin,
+            beginning.pool,
+            beginning.function,
+            beginning.site,
+            beginning.submitter,
+            TaskId(parent) if parent else None,
+            ThreadId(worker) if worker else None,
+            None if call == UNSEEN else ns(birth_ticks(made)),
+            None if started is None else ns(started),
+            None if finished is None else ns(finished),
+            notified,
+        )
+
+    def _beginning(self, number: int) -> _Beginning:
+        """Return what the tasks of a call have in common, and remember it."""
+        state, call = self._state, self._state.calls[number]
+        if number == UNSEEN:
+            origin = TaskOrigin.UNSEEN
+        else:
+            origin = TaskOrigin.PROMISE if call.pool == NO_POOL else TaskOrigin.POOL
+        beginning = self._beginnings[number] = _Beginning(
+            origin,
+            PoolId(call.pool) if call.pool > 0 else None,
+            state.functions.get(call.function),
+            state.sites.get(call.site),
+            ThreadId(call.submitter) if call.submitter else None,
+        )
+        return beginning

@@ -1,0 +1,39 @@
+"""The kinds of deadlock, by the shape of their core; the first that matches names it.
+
+A new kind is a module here, a line in ``KINDS``, an entry in ``docs/findings.md`` and a sample
+trace.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tpanalyze.kinds import (
+    abandoned_promise,
+    circular_wait,
+    drain_cycle,
+    exit_hang,
+    no_worker_left,
+    pool_starvation,
+    self_drain,
+    self_wait,
+    unheard_cancel,
+)
+from tpanalyze.kinds.case import Case, Kind
+
+KINDS: Final[tuple[Kind, ...]] = (
+    exit_hang.KIND,
+    self_wait.KIND,
+    unheard_cancel.KIND,
+    no_worker_left.KIND,
+    pool_starvation.KIND,
+    abandoned_promise.KIND,
+    self_drain.KIND,
+    drain_cycle.KIND,
+    circular_wait.KIND,
+)
+
+
+def kind_of(case: Case) -> Kind:
+    """Return the kind of the case; every core has one."""
+    return next(kind for kind in KINDS if kind.matches(case))

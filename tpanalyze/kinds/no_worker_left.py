@@ -1,0 +1,57 @@
+"""No worker left: a task stands in the queue of a pool that is shut down and has no workers."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tpanalyze.describe import at
+from tpanalyze.findings import Advice
+from tpanalyze.kinds.case import Case, Kind
+from tpanalyze.kinds.phrases import who, with_timeout
+from tpanalyze.model import Pool, Task
+
+
+def _lost(case: Case) -> list[Pool]:
+    return [pool for pool in case.pools if pool.closed and not pool.workers]
+
+
+def _tasks(case: Case) -> list[Task]:
+    lost = {pool.id for pool in _lost(case)}
+    return [task for task in case.queued if task.pool in lost]
+
+
+def _matches(case: Case) -> bool:
+    return bool(_tasks(case))
+
+
+def _summary(case: Case) -> str:
+    tasks = _tasks(case)
+    names = case.words.tasks([task.id for task in tasks])
+    pools = case.words.pools([pool.id for pool in _lost(case)])
+    start = "starts" if len(tasks) == 1 else "start"
+    have = "is shut down and has" if len(_lost(case)) == 1 else "are shut down and have"
+    return (
+        f"{who(case, case.threads[0])} waits for {names}, which never {start}: {pools} {have} no "
+        "worker left."
+    )
+
+
+def _advice(case: Case) -> tuple[Advice, ...]:
+    task = _tasks(case)[0]
+    name = case.words.task(task.id)
+    return (
+        Advice(
+            "wait-before-shutdown",
+            f"See to it that {name}, submitted{at(task.submit_site)}, is done before its pool is "
+            "shut down: shut it down only after the last wait for one of its tasks.",
+        ),
+        Advice(
+            "look-at-the-workers",
+            "Find out why the workers ended while a task was queued: an initializer that raises "
+            "ends them, and so does a BaseException that leaves a worker.",
+        ),
+        *with_timeout(case),
+    )
+
+
+KIND: Final = Kind("no-worker-left", _matches, _summary, _advice)

@@ -1,0 +1,167 @@
+"""Sentences that several kinds of deadlock say."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from tpanalyze.describe import at, counted, listing, number, place
+from tpanalyze.findings import Advice
+from tpanalyze.kinds.case import Case
+from tpanalyze.model import DrainWait, Pool, Task, TaskState, Thread
+
+_FOLD = 3
+"""so many threads that do the same are told one by one, the rest in a count"""
+
+
+def sentence(text: str) -> str:
+    """Return the text as a sentence: a capital at its beginning, a full stop at its end.
+
+    >>> sentence("the main thread waits")
+    'The main thread waits.'
+    """
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
+
+
+def member(case: Case, thread: Thread) -> str:
+    """Return what a blocked thread is known by: its task, or else itself."""
+    return case.words.task_of(thread.id) or case.words.thread(thread.id)
+
+
+def who(case: Case, thread: Thread) -> str:
+    """Return :func:`member` as the beginning of a sentence."""
+    name = member(case, thread)
+    return name[:1].upper() + name[1:]
+
+
+def proof(case: Case) -> tuple[str, ...]:
+    """Return why nothing in the core can move, a sentence for each member, and the conclusion."""
+    told: list[str] = []
+    told += _threads(case)
+    told += _queued(case)
+    told += [_pool(case, pool) for pool in case.pools]
+    told += [
+        f"{case.words.task(task.id)}, made{at(task.submit_site)}, can be set only by a thread that "
+        "still moves"
+        for task in case.promises
+    ]
+    if case.anybody:
+        told.append(_nobody(case))
+    told.append(_conclusion(case))
+    return tuple(sentence(text) for text in told)
+
+
+def stuck(case: Case, thread: Thread) -> str:
+    """Return what the thread does: ``worker p_0 runs task 1 (outer), which waits in …``."""
+    words, wait = case.words, thread.wait
+    task = words.task_of(thread.id)
+    who = words.thread(thread.id) + (f" runs {task}, which" if task else "")
+    if wait is None:
+        return f"{who} is stuck"
+    if isinstance(wait, DrainWait) and wait.operation == "interpreter exit":
+        return f"{who} has finished its work and waits, at interpreter exit, for {words.wait(wait)}"
+    site = f" ({where})" if (where := place(wait.site)) else ""
+    return f"{who} waits in {wait.operation}{site}, without a timeout, for {words.wait(wait)}"
+
+
+def _threads(case: Case) -> list[str]:
+    def likeness(thread: Thread) -> tuple[str, ...]:
+        task = thread.task
+        function = "" if task is None else case.words.function_of(task)
+        wait = thread.wait
+        assert wait is not None
+        return str(thread.pool), function, wait.operation, place(wait.site)
+
+    told = []
+    for _, alike in groupby(sorted(case.threads, key=lambda t: (likeness(t), t.id)), likeness):
+        group = list(alike)
+        shown = group if len(group) <= _FOLD + 1 else group[:_FOLD]
+        told += [stuck(case, thread) for thread in shown]
+        if len(group) > len(shown):
+            told.append(f"{number(len(group) - len(shown))} more threads do the same")
+    return told
+
+
+def _queued(case: Case) -> list[str]:
+    told = []
+    for task in case.queued[: _FOLD if len(case.queued) > _FOLD + 1 else None]:
+        words = case.words
+        name = f"{words.task(task.id)}, submitted{at(task.submit_site)},"
+        if task.state is TaskState.CANCELLED:
+            told.append(
+                f"{name} is cancelled, but wait() and as_completed() hear of it only from a worker "
+                "that takes it from the queue"
+            )
+        else:
+            told.append(
+                f"{name} is {words.whereabouts(task)} and finishes only if a worker starts it"
+            )
+    if len(case.queued) > len(told):
+        told.append(f"{number(len(case.queued) - len(told))} more tasks are queued like it")
+    return told
+
+
+def _pool(case: Case, pool: Pool) -> str:
+    name, live = case.words.pool(pool.id), len(pool.workers)
+    if not live:
+        return f"{name} is shut down and has no worker left"
+    occupied = f"{name} has {counted(live, 'worker')}"
+    occupied += ", and it is blocked" if live == 1 else ", and all of them are blocked"
+    if pool.closed:
+        return f"{occupied}; it is shut down, so it gets no more"
+    if pool.max_workers is not None and live < pool.max_workers:
+        return (
+            f"{occupied}; it may have {pool.max_workers}, but starts one only when something is "
+            "submitted, and every thread that could submit is stuck"
+        )
+    return f"{occupied}; it may not have more"
+
+
+def _nobody(case: Case) -> str:
+    idle = [
+        thread.id
+        for thread in case.snapshot.threads.values()
+        if thread.state.value == "idle" and not case.holds(thread.id)
+    ]
+    rest = ""
+    if idle:
+        rest = f"; {listing([case.words.thread(t) for t in idle])} only waits for tasks"
+        if len(idle) > 1:
+            rest = f"; {counted(len(idle), 'idle worker')} only wait for tasks"
+    return f"no thread of the program can move any more{rest}"
+
+
+def _conclusion(case: Case) -> str:
+    if len(case.threads) == 1:
+        return "so it waits for something that can happen only after its wait has ended: never"
+    return "so each of them can move only after another of them has moved: none ever will"
+
+
+def wait_places(case: Case) -> str:
+    """Return the distinct places where threads of the core wait for futures, as an enumeration."""
+    places = dict.fromkeys(place(wait.site) for _, wait in case.waits)
+    return listing([where for where in places if where])
+
+
+def submit_places(tasks: tuple[Task, ...]) -> str:
+    """Return the distinct places where the tasks were submitted, as an enumeration."""
+    return listing([p for p in dict.fromkeys(place(task.submit_site) for task in tasks) if p])
+
+
+def functions(case: Case, tasks: tuple[Task, ...]) -> str:
+    """Return the distinct names of the functions the tasks call, as an enumeration."""
+    return listing(list(dict.fromkeys(case.words.function_of(task.id) for task in tasks)))
+
+
+def with_timeout(case: Case) -> tuple[Advice, ...]:
+    """Return the last resort, a wait that ends by itself; nothing where no wait can have one."""
+    if not case.waits:
+        return ()
+    where = wait_places(case)
+    return (
+        Advice(
+            "timeout",
+            "As a last resort, wait with a timeout"
+            + (f" at {where}" if where else "")
+            + ": the program then fails with a TimeoutError instead of hanging. It cures nothing.",
+        ),
+    )

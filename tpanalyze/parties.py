@@ -1,0 +1,136 @@
+"""Who takes part in a finding, and by which edges: the members of its core and its victims."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from tpanalyze.atoms import Atom, moves, resolves, taken
+from tpanalyze.cores import RootCauses
+from tpanalyze.findings import Edge, Node, NodeKind, Party, Relation
+from tpanalyze.kinds.case import Case
+from tpanalyze.model import Snapshot, Task, TaskId, Thread, ThreadId
+from tpanalyze.waitgraph import WaitGraph, node_of
+
+EdgesFrom = Mapping[Node, Sequence[Edge]]
+Drawn = set[tuple[Node, Node]]
+
+
+def by_source(edges: Iterable[Edge]) -> EdgesFrom:
+    """Return the edges that leave each node, in their order."""
+    found: defaultdict[Node, list[Edge]] = defaultdict(list)
+    for edge in edges:
+        found[edge.source].append(edge)
+    return found
+
+
+def core_parties(case: Case, edges: EdgesFrom) -> tuple[Party, ...]:
+    """Return the blocked threads of the core, then its queued tasks.
+
+    Together their edges are the picture of the core, each edge once: from a thread to what it
+    waits for and on to the thread that runs that; from a queued task to its pool and on to the
+    workers that occupy it.
+    """
+    drawn: Drawn = set()
+    parties = [_thread_party(case, thread, edges, drawn) for thread in case.threads]
+    parties += [_task_party(task, _from_queue(case, task, edges), drawn) for task in case.queued]
+    return tuple(parties)
+
+
+def _thread_party(case: Case, thread: Thread, edges: EdgesFrom, drawn: Drawn) -> Party:
+    own = edges.get(Node(NodeKind.THREAD, thread.id), ())
+    found: list[Edge] = []
+    for edge in own:
+        if _in_core(case, edge.target):
+            found.append(edge)
+            found.extend(_on_to_its_thread(edge, edges))
+    return thread_party(case.snapshot, thread.id, _new(found, drawn))
+
+
+def _in_core(case: Case, node: Node) -> bool:
+    if node.kind is NodeKind.THREAD:
+        return moves(ThreadId(node.id)) in case.core
+    task = TaskId(node.id)
+    return resolves(task) in case.core or taken(task) in case.core
+
+
+def _on_to_its_thread(edge: Edge, edges: EdgesFrom) -> list[Edge]:
+    """Return the edge from a running task to the thread that runs it."""
+    if edge.target.kind is not NodeKind.TASK:
+        return []
+    return [e for e in edges.get(edge.target, ()) if e.relation is Relation.HELD_BY]
+
+
+def _from_queue(case: Case, task: Task, edges: EdgesFrom) -> list[Edge]:
+    found = []
+    for edge in edges.get(Node(NodeKind.TASK, task.id), ()):
+        found.append(edge)
+        found += [e for e in edges.get(edge.target, ()) if _in_core(case, e.target)]
+    return found
+
+
+def _new(edges: Iterable[Edge], drawn: Drawn) -> tuple[Edge, ...]:
+    fresh = []
+    for edge in edges:
+        if (key := (edge.source, edge.target)) not in drawn:
+            drawn.add(key)
+            fresh.append(edge)
+    return tuple(fresh)
+
+
+def thread_party(snapshot: Snapshot, thread: ThreadId, edges: tuple[Edge, ...]) -> Party:
+    """Return the party of a blocked thread."""
+    known = snapshot.threads[thread]
+    since_ns = known.since_ns if known.wait is None else known.wait.since_ns
+    return Party(thread, known.task, known.wait, since_ns, edges)
+
+
+def _task_party(task: Task, edges: Iterable[Edge], drawn: Drawn) -> Party:
+    return Party(None, task.id, None, task.submitted_ns or 0, _new(edges, drawn))
+
+
+def victim_parties(
+    graph: WaitGraph, roots: RootCauses, core: int, edges: EdgesFrom
+) -> tuple[Party, ...]:
+    """Return what is stuck behind the core with this index: the main thread, threads, tasks.
+
+    The edges of a victim are the way it is stuck on: its wait, as far as it lies on the shortest
+    path into the core, and on to the thread that runs what it waits for.
+    """
+    snapshot = graph.snapshot
+    inside = roots.cores[core]
+    threads = [
+        thread
+        for thread in graph.stuck_threads
+        if roots.core_of[moves(thread)] == core and moves(thread) not in inside
+    ]
+    threads.sort(key=lambda thread: (not snapshot.threads[thread].main, thread))
+    drawn: Drawn = set()
+    parties = []
+    for thread in threads:
+        way = path(graph, roots, moves(thread), inside)
+        own = edges.get(Node(NodeKind.THREAD, thread), ())
+        found = [edge for edge in own if edge.target in way[1:]] or list(own[:1])
+        found += [e for edge in tuple(found) for e in _on_to_its_thread(edge, edges)]
+        parties.append(_with_path(thread_party(snapshot, thread, _new(found, drawn)), way))
+    for task in graph.stuck_tasks:
+        atom = resolves(task)
+        if roots.core_of[atom] == core and atom not in inside:
+            own = edges.get(Node(NodeKind.TASK, task), ())
+            party = _task_party(snapshot.tasks[task], own, drawn)
+            parties.append(_with_path(party, path(graph, roots, atom, inside)))
+    return tuple(parties)
+
+
+def _with_path(party: Party, way: tuple[Node, ...]) -> Party:
+    return Party(party.thread, party.task, party.wait, party.since_ns, party.edges, way)
+
+
+def path(
+    graph: WaitGraph, roots: RootCauses, atom: Atom, core: frozenset[Atom]
+) -> tuple[Node, ...]:
+    """Return the things on the shortest way from the atom to a thread, task or pool of the core."""
+    steps = list(roots.path(atom))
+    while node_of(steps[-1]) is None:
+        steps.append(next(a for a in graph.hindrances(steps[-1]) if a in core))
+    return tuple(dict.fromkeys(node for step in steps if (node := node_of(step))))

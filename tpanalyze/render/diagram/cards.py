@@ -1,0 +1,121 @@
+"""Cards: a thread with what it runs and waits in, or a future that nothing else shows."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+from tpanalyze.describe import duration
+from tpanalyze.findings import Node
+from tpanalyze.model import TaskId, TaskOrigin, Thread, ThreadId
+from tpanalyze.render.diagram.picture import Card
+from tpanalyze.render.diagram.scene import Scene, task_node, thread_node
+from tpanalyze.render.labels import (
+    at,
+    function_name,
+    operation,
+    shorten,
+    stack,
+    task_name,
+    thread_name,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Single:
+    """A card as it is if it is drawn by itself, and what it has in common with others."""
+
+    node: Node
+    card: Card
+    likeness: tuple[Hashable, ...]
+    """cards of equal likeness may be drawn as one"""
+    noun: str
+    """what to call many of them: ``worker``"""
+    common: tuple[str, ...]
+    """the lines of a card for many of them"""
+
+
+def thread_card(scene: Scene, number: ThreadId) -> Single:
+    """Return the card of a thread."""
+    thread = scene.snapshot.threads[number]
+    standing = scene.standing(thread_node(number))
+    task = scene.running(thread)
+    lines, common = [], []
+    if thread.task is not None:
+        lines.append(task_name(task, thread.task))
+        common.append(function_name(task.function) if task is not None else "?")
+    if len(thread.tasks) > 1:
+        outer = (task_name(scene.snapshot.tasks.get(n), n) for n in thread.tasks[-2::-1])
+        lines.append("inside " + shorten(", ".join(outer)))
+    doing = _doing(thread)
+    common.append(doing)
+    card = Card(
+        id=f"thread{number}",
+        role=standing.role,
+        title=thread_name(thread) + (" (main)" if _is_hidden_main(thread) else ""),
+        lines=(*lines, doing + _spent(scene, thread)),
+        tooltip="\n".join(_story(scene, thread)),
+        pool=thread.pool,
+        finding=standing.finding,
+    )
+    likeness = (standing.role, standing.finding, thread.pool, *common)
+    return Single(
+        thread_node(number),
+        card,
+        (*likeness, number) if thread.main else likeness,
+        "thread" if thread.pool is None else "worker",
+        tuple(common),
+    )
+
+
+def _is_hidden_main(thread: Thread) -> bool:
+    return thread.main and thread.name != "MainThread"
+
+
+def _doing(thread: Thread) -> str:
+    if thread.wait is None:
+        return str(thread.state)
+    return f"{operation(thread.wait)}{at(thread.wait.site)}"
+
+
+def _spent(scene: Scene, thread: Thread) -> str:
+    if thread.wait is None:
+        return ""
+    spent = duration(max(0, scene.snapshot.time_ns - thread.wait.since_ns))
+    limit = thread.wait.timeout_ns
+    return f" · for {spent}" + ("" if limit is None else f" of {duration(limit)}")
+
+
+def _story(scene: Scene, thread: Thread) -> list[str]:
+    """Return the tooltip's lines: the thread, its wait and its tasks, with whole stacks."""
+    story = [thread_name(thread, 200)]
+    if thread.wait is not None:
+        story += [f"waits in {operation(thread.wait)}:", *stack(thread.wait.site)]
+    for number in reversed(thread.tasks):
+        task = scene.snapshot.tasks.get(number)
+        story.append(f"runs {task_name(task, number)}")
+        if task is not None and task.submit_site is not None:
+            story += ["submitted at:", *stack(task.submit_site)]
+    return story
+
+
+def future_card(scene: Scene, number: TaskId) -> Single:
+    """Return the card of a future that neither a worker nor a queue shows: mostly a promise."""
+    task = scene.snapshot.tasks[number]
+    standing = scene.standing(task_node(number))
+    line = {
+        TaskOrigin.PROMISE: f"made{at(task.submit_site)}, not set",
+        TaskOrigin.UNSEEN: "made before the recording began",
+        TaskOrigin.POOL: f"{task.state}, submitted{at(task.submit_site)}",
+    }[task.origin]
+    card = Card(
+        id=f"task{number}",
+        role=standing.role,
+        title=task_name(task, number),
+        lines=(line,),
+        tooltip="\n".join([task_name(task, number), *stack(task.submit_site)]),
+        finding=standing.finding,
+    )
+    noun = "promise" if task.origin is TaskOrigin.PROMISE else "future"
+    likeness = (standing.role, standing.finding, task.origin, line)
+    return Single(task_node(number), card, likeness, noun, (line,))

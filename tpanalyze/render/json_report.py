@@ -1,0 +1,208 @@
+"""The report as JSON, for programs: everything the text says, and the numbers behind it.
+
+Version 1 of the form.  Times are integers in nanoseconds since the recording began; a place is a
+list of frames, innermost first; what is not known is ``null``.  The keys:
+
+* ``version``: of this form; it grows by adding keys.
+* ``verdict``: ``deadlock``, ``stalled``, ``starving``, ``potential`` or ``none``.
+* ``at_ns``: the moment the verdict is about.
+* ``findings``: independent root causes, those with most victims first, each with
+
+  * ``verdict``, ``kind`` (an entry in ``docs/findings.md``), ``signature`` (the same for two
+    reports of the same problem), ``certain_since_ns``, ``summary``, ``because`` (the proof, a
+    sentence each), ``conditions`` (what it takes for granted),
+  * ``core`` and ``victims``: *parties*, blocked threads first, then tasks that no worker starts,
+  * ``pools``: ``id``, ``name``, ``kind``, ``max_workers``, ``workers``, ``waiting``, ``running``,
+    ``idle``, ``starting``, ``unseen`` (counts), ``occupied_by`` (numbers of threads), ``queued``
+    (numbers of tasks, in order), ``closed``,
+  * ``advice``: ``slug`` and ``text``.
+
+* A *party* has ``thread``, ``thread_name``, ``main``, ``pool`` (whose worker it is), ``task``,
+  ``function``, ``operation``, ``timed``, ``need`` and ``of`` (so many of so many futures), ``site``
+  (where it waits; of a task, where it was submitted), ``since_ns``, ``stuck_ns``, ``waits_for`` and
+  ``path`` (of a victim: the way into the core).  A task that no worker starts has no thread.
+* Each of ``waits_for`` has ``kind`` (``task``, ``thread`` or ``pool``), ``id``, ``label``, and of a
+  task ``function``, ``state``, ``pool``, ``worker`` and ``submit_site``.  What occupies the worker
+  that a queued task needs stands in the ``occupied_by`` of its pool.
+* ``trace``, ``program`` (the trace's header) and ``quality``: ``events``, ``ended``, ``dropped``,
+  ``complete``, ``remarks``.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import orjson
+
+from tpanalyze.findings import Edge, Finding, Node, NodeKind, Party, Report
+from tpanalyze.model import (
+    DrainWait,
+    FutureWait,
+    Pool,
+    PoolId,
+    Quality,
+    Site,
+    Snapshot,
+    TaskId,
+    ThreadState,
+)
+from tpanalyze.rules.ask import occupied_workers
+
+REPORT_VERSION: Final = 1
+
+type Json = bool | int | float | str | list[Json] | dict[str, Json] | None
+
+
+def render_json(report: Report) -> bytes:
+    """Return the report as indented JSON in UTF-8, the last line ended."""
+    options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+    return orjson.dumps(_escaped(as_json(report)), option=options)
+
+
+def as_json(report: Report) -> dict[str, Json]:
+    """Return the report as plain values, as documented at the top of this module."""
+    header = report.header
+    return {
+        "version": REPORT_VERSION,
+        "verdict": report.verdict.value,
+        "at_ns": report.snapshot.time_ns,
+        "findings": [_finding(report.snapshot, finding) for finding in report.findings],
+        "quality": _quality(report.quality),
+        "trace": report.trace,
+        "program": {
+            "name": header.program,
+            "pid": header.pid,
+            "started": header.started,
+            "python": header.python,
+            "implementation": header.implementation,
+            "free_threaded": header.free_threaded,
+            "platform": header.platform,
+            "cpus": header.cpus,
+            "recorder": header.recorder,
+            "format": header.version,
+        },
+    }
+
+
+def _finding(snapshot: Snapshot, finding: Finding) -> Json:
+    return {
+        "verdict": finding.verdict.value,
+        "kind": finding.kind,
+        "signature": finding.signature,
+        "certain_since_ns": finding.certain_since_ns,
+        "summary": finding.summary,
+        "because": list(finding.because),
+        "core": [_party(snapshot, party) for party in finding.core],
+        "victims": [_party(snapshot, party) for party in finding.victims],
+        "pools": [_pool(snapshot, snapshot.pools[pool]) for pool in finding.pools],
+        "advice": [{"slug": advice.slug, "text": advice.text} for advice in finding.advice],
+        "conditions": list(finding.conditions),
+    }
+
+
+def _party(snapshot: Snapshot, party: Party) -> Json:
+    thread = None if party.thread is None else snapshot.threads[party.thread]
+    task = None if party.task is None else snapshot.tasks.get(party.task)
+    wait = party.wait
+    site = wait.site if wait is not None else None if task is None else task.submit_site
+    source = (
+        Node(NodeKind.THREAD, party.thread)
+        if party.thread is not None
+        else Node(NodeKind.TASK, party.task or 0)
+    )
+    return {
+        "thread": party.thread,
+        "thread_name": None if thread is None else thread.name,
+        "main": thread is not None and thread.main,
+        "pool": None if thread is None else thread.pool,
+        "task": party.task,
+        "function": None if task is None or task.function is None else task.function.name,
+        "operation": None if wait is None else wait.operation,
+        "timed": None if wait is None else wait.timed,
+        "need": wait.need if isinstance(wait, FutureWait) else None,
+        "of": _awaited(wait),
+        "site": _site(site),
+        "since_ns": party.since_ns,
+        "stuck_ns": snapshot.time_ns - party.since_ns,
+        "waits_for": [_target(snapshot, edge) for edge in party.edges if edge.source == source],
+        "path": [_node(node) for node in party.path],
+    }
+
+
+def _awaited(wait: FutureWait | DrainWait | None) -> int | None:
+    return len(dict.fromkeys(wait.futures)) if isinstance(wait, FutureWait) else None
+
+
+def _target(snapshot: Snapshot, edge: Edge) -> Json:
+    found: dict[str, Json] = {**_node(edge.target), "label": edge.label}
+    if edge.target.kind is NodeKind.TASK:
+        task = snapshot.tasks[TaskId(edge.target.id)]
+        found |= {
+            "function": None if task.function is None else task.function.name,
+            "state": task.state.value,
+            "pool": task.pool,
+            "worker": task.worker,
+            "submit_site": _site(edge.submit_site),
+        }
+    return found
+
+
+def _node(node: Node) -> dict[str, Json]:
+    return {"kind": node.kind.value, "id": node.id}
+
+
+def _site(site: Site | None) -> Json:
+    if site is None:
+        return None
+    return [
+        {
+            "file": frame.function.file,
+            "line": frame.line,
+            "function": frame.function.name,
+            "stdlib": frame.function.stdlib,
+        }
+        for frame in site.frames
+    ]
+
+
+def _pool(snapshot: Snapshot, pool: Pool) -> Json:
+    states = [snapshot.threads[w].state for w in pool.workers if w in snapshot.threads]
+    return {
+        "id": PoolId(pool.id),
+        "name": pool.name,
+        "kind": pool.kind,
+        "max_workers": pool.max_workers,
+        "workers": len(pool.workers),
+        "waiting": states.count(ThreadState.WAITING),
+        "running": states.count(ThreadState.RUNNING),
+        "idle": states.count(ThreadState.IDLE),
+        "starting": pool.starting,
+        "unseen": pool.unseen,
+        "occupied_by": [thread.id for thread in occupied_workers(snapshot, pool)],
+        "queued": list(pool.queue),
+        "closed": pool.closed,
+    }
+
+
+def _quality(quality: Quality) -> Json:
+    return {
+        "events": quality.events,
+        "ended": quality.ended,
+        "dropped": quality.dropped,
+        "complete": quality.complete,
+        "remarks": [
+            {"grade": r.grade.value, "slug": r.slug, "text": r.text, "line": r.line}
+            for r in quality.remarks
+        ],
+    }
+
+
+def _escaped(value: Json) -> Json:
+    """Return the value with lone surrogates, which UTF-8 cannot hold, shown as escapes."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, list):
+        return [_escaped(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _escaped(item) for key, item in value.items()}
+    return value

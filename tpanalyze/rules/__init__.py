@@ -1,0 +1,45 @@
+"""What lets a thread move, a future be resolved, a worker become free: the rules of the verdict.
+
+One module per subject, one function per rule; this is the registry.  A rule that is missing makes
+false alarms, a rule that is too generous misses deadlocks; ``tests/test_soundness.py`` drops and
+loosens each in turn and must notice.
+
+A new kind of wait is a class in :mod:`tpanalyze.model`, a module here, and a line in ``RULES``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from tpanalyze.horn import Rule
+from tpanalyze.model import Snapshot
+from tpanalyze.rules import anybody, drains, futures, pools, threads, waits
+
+RuleSource = Callable[[Snapshot], Iterable[Rule]]
+
+RULES: Final[tuple[RuleSource, ...]] = (
+    threads.a_running_thread_moves,
+    threads.a_timed_wait_ends_by_itself,
+    waits.a_wait_ends_when_enough_futures_are_done,
+    waits.a_wait_for_an_exception_ends_when_one_may_fail,
+    drains.a_drain_ends_when_all_workers_have_ended,
+    drains.a_worker_ends_after_its_task,
+    drains.an_idle_worker_of_a_closed_pool_ends,
+    drains.an_idle_worker_ends_once_somebody_closes_its_pool,
+    futures.a_done_future_is_done,
+    futures.an_unseen_future_may_be_set_by_anyone_unseen,
+    futures.a_running_task_finishes_if_its_thread_moves,
+    futures.a_queued_task_finishes_if_a_worker_takes_it,
+    futures.a_cancelled_task_is_counted_once_a_worker_took_it,
+    futures.a_promise_may_be_set_by_any_thread_that_moves,
+    pools.an_idle_worker_is_free,
+    pools.a_worker_about_to_come_is_free,
+    pools.a_pool_of_unknown_size_may_have_a_free_worker,
+    pools.an_occupied_worker_becomes_free_if_it_moves,
+    pools.a_submit_may_bring_one_more_worker,
+    anybody.any_thread_that_moves_is_somebody,
+    anybody.a_thread_the_trace_does_not_know_is_somebody,
+    anybody.a_worker_about_to_come_is_somebody,
+    anybody.a_queued_task_that_starts_is_somebody,
+)

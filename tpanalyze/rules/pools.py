@@ -1,0 +1,58 @@
+"""Pools, and what can give them a free worker.
+
+Capacity is the workers that live, not `max_workers`: a ThreadPoolExecutor starts threads only
+inside ``submit``, and only when it believes that none is idle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tpanalyze.atoms import ANYBODY, frees, moves
+from tpanalyze.horn import Rule
+from tpanalyze.model import Pool, Snapshot, ThreadState
+from tpanalyze.rules.ask import occupied_workers
+
+
+def an_idle_worker_is_free(snapshot: Snapshot) -> Iterator[Rule]:
+    """A worker that waits for a task takes the next one; so may one that is not known."""
+    for pool in snapshot.pools.values():
+        threads = [snapshot.threads.get(worker) for worker in pool.workers]
+        if any(thread is None or thread.state is ThreadState.IDLE for thread in threads):
+            yield Rule(frees(pool.id), 0, (), "one of its workers is idle")
+
+
+def a_worker_about_to_come_is_free(snapshot: Snapshot) -> Iterator[Rule]:
+    """A worker that was started and not yet seen will take a task."""
+    for pool in snapshot.pools.values():
+        if pool.starting > 0 or pool.unseen > 0:
+            yield Rule(frees(pool.id), 0, (), "it has a worker that has not been seen yet")
+
+
+def a_pool_of_unknown_size_may_have_a_free_worker(snapshot: Snapshot) -> Iterator[Rule]:
+    """Without its size nothing can be said of its workers."""
+    for pool in snapshot.pools.values():
+        if pool.max_workers is None:
+            yield Rule(frees(pool.id), 0, (), "it is not known how many workers it has")
+
+
+def an_occupied_worker_becomes_free_if_it_moves(snapshot: Snapshot) -> Iterator[Rule]:
+    """One worker that can get on is enough, whatever it does."""
+    for pool in snapshot.pools.values():
+        body = tuple(moves(worker.id) for worker in occupied_workers(snapshot, pool))
+        yield Rule(frees(pool.id), 1, body, "one of its workers can get on with its task")
+
+
+def may_grow(pool: Pool) -> bool:
+    """Return whether the next submit may start one more worker."""
+    if pool.closed or pool.max_workers is None:
+        return False
+    return len(pool.workers) + pool.starting + pool.unseen < pool.max_workers
+
+
+def a_submit_may_bring_one_more_worker(snapshot: Snapshot) -> Iterator[Rule]:
+    """An open pool that is not full grows when any thread that moves submits something."""
+    for pool in snapshot.pools.values():
+        if may_grow(pool):
+            reason = "it is not full, and somebody may submit a task and so start a worker"
+            yield Rule(frees(pool.id), 1, (ANYBODY,), reason)

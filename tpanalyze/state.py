@@ -1,0 +1,243 @@
+"""What holds at one instant of a replay, in the form that is quick to change and small to keep.
+
+Plain data: :mod:`tpanalyze.replay` changes it event by event, :mod:`tpanalyze.freeze` makes the
+values of :mod:`tpanalyze.model` of it.  Times are in ticks, 0 is "not known" or "none".
+
+A task is kept where it is found next: in ``queued`` until it starts, then in its thread, then in
+``done``.  What is known of its beginning is one integer, its *birth* (see :func:`birth`): 40 bytes,
+so that a queue of millions fits, where an object would take several hundred.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from tpanalyze.model import Function, Site
+from tpanalyze.ranges import NumberSet
+
+# The states of a thread.  RUNNING is the false one: it is what an event leaves behind, so the
+# replay asks only one question before each event.
+RUNNING: Final = 0
+WAITING: Final = 1
+IDLE: Final = 2
+ENDED: Final = 3
+
+# How a future ended; 0: it has not.
+FINISHED: Final = 1
+FAILED: Final = 2
+CANCELLED: Final = 3
+"""cancelled, and no worker has told those who wait"""
+NOTIFIED: Final = 4
+"""cancelled, and a worker has taken it from the queue"""
+
+_OUTCOME_BITS: Final = 3
+_CALL_BITS: Final = 32
+_PARENT_BITS: Final = 40
+_PARENT_SHIFT: Final = _OUTCOME_BITS + _CALL_BITS
+TICKS_SHIFT: Final = _PARENT_SHIFT + _PARENT_BITS
+CALL_UNIT: Final = 1 << _OUTCOME_BITS
+PARENT_UNIT: Final = 1 << _PARENT_SHIFT
+OUTCOME_MASK: Final = CALL_UNIT - 1
+CALL_MASK: Final = (1 << _CALL_BITS) - 1
+LAST_TASK: Final = (1 << _PARENT_BITS) - 1
+"""The highest number a task may have."""
+
+
+class Call(NamedTuple):
+    """What the tasks of one line of the program have in common; kept once for all of them."""
+
+    submitter: int = 0
+    pool: int = 0
+    """:data:`NO_POOL` if the future was made by hand"""
+    function: int = 0
+    site: int = 0
+
+
+NO_POOL: Final = -(1 << 62)
+"""No number of a pool: none in a trace is so far from 0, see :mod:`tpanalyze.rows`."""
+UNSEEN: Final = 0
+"""Number of the call of futures that nothing is known of."""
+
+
+def birth(ticks: int, parent: int, call: int) -> int:
+    """Return when, in which task and by which call a task came to be, as one integer.
+
+    From its low end: 3 bits for the outcome (0 here), 32 for the number of the call, 40 for the
+    parent, and the ticks, which may be negative.
+
+    >>> made = birth(-5, 7, 9) | FAILED
+    >>> birth_ticks(made), birth_parent(made), birth_call(made), made & OUTCOME_MASK
+    (-5, 7, 9, 2)
+    """
+    return ticks << TICKS_SHIFT | parent << _PARENT_SHIFT | call << _OUTCOME_BITS
+
+
+def birth_ticks(birth: int) -> int:
+    """Return when it was."""
+    return birth >> TICKS_SHIFT
+
+
+def birth_parent(birth: int) -> int:
+    """Return the task in which it was."""
+    return birth >> _PARENT_SHIFT & LAST_TASK
+
+
+def birth_call(birth: int) -> int:
+    """Return the number of the call."""
+    return birth >> _OUTCOME_BITS & CALL_MASK
+
+
+class Occupation(NamedTuple):
+    """A task that a thread has begun and not returned from."""
+
+    task: int
+    birth: int
+    started: int
+    finished: int
+    outcome: int
+
+
+@dataclass(slots=True, eq=False)
+class ThreadRecord:
+    """A thread; its innermost task is spread over the fields from ``task`` on."""
+
+    number: int
+    name: str
+    native_id: int | None = None
+    main: bool = False
+    daemon: bool = False
+    made_up: bool = False
+    """an event named it before any definition did"""
+
+    state: int = RUNNING
+    since: int = 0
+    """when the present state, or the present task, began"""
+    pool: int = 0
+    entered: int = 0
+    """when it became a worker of `pool`"""
+    wait: list[int] | None = None
+    """the event that began the wait it is in"""
+    awaited: tuple[int, ...] = ()
+    """the futures of that wait, if it is one for futures: ``first, last, first, last, ...``"""
+    drained: tuple[int, ...] = ()
+    """the pools of that wait, if it is a drain"""
+
+    task: int = 0
+    birth: int = 0
+    started: int = 0
+    finished: int = 0
+    outcome: int = 0
+    outer: list[Occupation] = field(default_factory=list)
+    """the tasks around the innermost one, outermost first"""
+
+    def innermost(self) -> Occupation:
+        """Return the innermost task; there must be one."""
+        return Occupation(self.task, self.birth, self.started, self.finished, self.outcome)
+
+    def occupations(self) -> list[Occupation]:
+        """Return the tasks it has begun and not returned from, outermost first."""
+        return [*self.outer, self.innermost()] if self.task else []
+
+    def occupy(self, occupation: Occupation) -> None:
+        """Make `occupation` the innermost task, in place of the one that is."""
+        self.task, self.birth, self.started, self.finished, self.outcome = occupation
+
+
+@dataclass(slots=True, eq=False)
+class PoolRecord:
+    """A pool."""
+
+    number: int
+    kind: str
+    name: str
+    max_workers: int | None
+    unseen: int = 0
+    starting: int = 0
+    closed: bool = False
+    workers: dict[int, None] = field(default_factory=dict)
+    """the workers that live, in the order in which they came"""
+
+
+@dataclass(slots=True, eq=False)
+class State:
+    """All of it."""
+
+    tick_ns: int
+    ticks: int = 0
+    """the moment of the last event"""
+
+    threads: dict[int, ThreadRecord] = field(default_factory=dict)
+    """number 0 stands for every thread that is not known, and is not one"""
+    pools: dict[int, PoolRecord] = field(default_factory=dict)
+    all_closed: bool = False
+    """the interpreter is ending: pools to come are closed too"""
+    functions: dict[int, Function] = field(default_factory=dict)
+    sites: dict[int, Site] = field(default_factory=dict)
+    sets: dict[int, tuple[int, tuple[int, ...]]] = field(default_factory=dict)
+    """size and ranges of the sets of tasks that waits name by number"""
+    calls: list[Call] = field(default_factory=lambda: [Call()])
+    call_numbers: dict[tuple[int, int, int, int], int] = field(default_factory=dict)
+
+    created: NumberSet = field(default_factory=NumberSet)
+    """the numbers of all tasks and promises there ever were"""
+    queued: dict[int, int] = field(default_factory=dict)
+    """births of the tasks in the queues; in the order of the queues, all pools together"""
+    cancelled: dict[int, int] = field(default_factory=dict)
+    """when those of `queued` were cancelled that were"""
+    withdrawn: dict[int, int] = field(default_factory=dict)
+    """births of tasks taken out of their queues that are not done"""
+    promises: dict[int, int] = field(default_factory=dict)
+    """births of futures made by hand that are not done"""
+    unknown: dict[int, int] = field(default_factory=dict)
+    """births of futures that nobody knows what becomes of"""
+    adrift: dict[int, Occupation] = field(default_factory=dict)
+    """the tasks that threads not known have begun"""
+    done: dict[int, int] = field(default_factory=dict)
+    """births, with the outcome, of done futures that somebody may still name; see `forget`"""
+    done_limit: int = 0
+    """how many may gather in `done` before it is worth looking who names them"""
+
+    ended: str | None = None
+    dropped: int = 0
+
+    def __post_init__(self) -> None:
+        self.threads[0] = ThreadRecord(0, "")
+        self.done_limit = _DONE_AT_LEAST
+
+    def ns(self, ticks: int) -> int:
+        """Return a number of ticks in nanoseconds; never more than 64 bits can hold."""
+        return max(-_FAR_NS, min(ticks * self.tick_ns, _FAR_NS))
+
+    def awaited_ranges(self) -> set[tuple[int, ...]]:
+        """Return the futures of every wait in progress, each set of them once."""
+        return {thread.awaited for thread in self.threads.values() if thread.awaited}
+
+    def forget(self) -> None:
+        """Drop what is done and named by no wait in progress.
+
+        Called when twice as many are there as the last time left, so that its cost, spread over
+        the tasks, does not depend on how many there are.
+        """
+        done = self.done
+        kept = {
+            task: done[task] for ranges in self.awaited_ranges() for task in members(ranges, done)
+        }
+        done.clear()
+        done.update(kept)
+        self.done_limit = max(_DONE_AT_LEAST, 2 * len(kept))
+
+
+_DONE_AT_LEAST: Final = 8192
+_FAR_NS: Final = 1 << 62
+
+
+def members(ranges: tuple[int, ...], among: dict[int, int]) -> list[int]:
+    """Return the keys of `among` that are in ``first, last, first, last, ...``."""
+    found: list[int] = []
+    for first, last in zip(ranges[::2], ranges[1::2], strict=True):
+        if last - first < len(among):
+            found += [task for task in range(first, last + 1) if task in among]
+        else:
+            found += [task for task in among if first <= task <= last]
+    return found

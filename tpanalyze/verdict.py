@@ -1,0 +1,82 @@
+"""The verdict on a snapshot: what is dead in it, why, since when, and what to change."""
+
+from __future__ import annotations
+
+from tpanalyze.certainty import certain_since_ns, conditions
+from tpanalyze.cores import RootCauses, root_causes
+from tpanalyze.describe import Words
+from tpanalyze.edges import edges
+from tpanalyze.findings import Finding, Party, Report, Verdict
+from tpanalyze.kinds import kind_of
+from tpanalyze.kinds.case import Case
+from tpanalyze.kinds.phrases import proof, sentence, stuck
+from tpanalyze.model import Header, PoolId, Quality, Snapshot
+from tpanalyze.parties import EdgesFrom, by_source, core_parties, victim_parties
+from tpanalyze.signature import signature
+from tpanalyze.waitgraph import WaitGraph, build
+
+
+def analyse(snapshot: Snapshot, header: Header, quality: Quality, trace: str) -> Report:
+    """Return the report on the snapshot; findings with most victims first, then by thread number.
+
+    `trace` is the trace's name, for people.
+    """
+    graph = build(snapshot)
+    roots = root_causes(graph)
+    every_edge = edges(snapshot)
+    leaving = by_source(every_edge)
+    words = Words.of(snapshot)
+    findings = [
+        _deadlock(graph, words, roots, number, leaving, quality)
+        for number in range(len(roots.cores))
+    ]
+    findings.sort(key=lambda finding: -len(finding.victims))
+    verdict = findings[0].verdict if findings else Verdict.NONE
+    return Report(trace, header, quality, snapshot, verdict, tuple(findings), every_edge)
+
+
+def _deadlock(
+    graph: WaitGraph,
+    words: Words,
+    roots: RootCauses,
+    number: int,
+    leaving: EdgesFrom,
+    quality: Quality,
+) -> Finding:
+    case = Case.of(graph, words, roots.cores[number])
+    kind = kind_of(case)
+    core = core_parties(case, leaving)
+    victims = victim_parties(graph, roots, number, leaving)
+    return Finding(
+        verdict=Verdict.DEADLOCK,
+        kind=kind.slug,
+        certain_since_ns=certain_since_ns(case),
+        summary=sentence(kind.summary(case)),
+        because=(*proof(case), *_main_too(case, victims)),
+        core=core,
+        victims=victims,
+        pools=_pools(case, victims),
+        advice=kind.advice(case),
+        conditions=conditions(case, quality),
+        signature=signature(kind.slug, case),
+    )
+
+
+def _main_too(case: Case, victims: tuple[Party, ...]) -> tuple[str, ...]:
+    """Return a sentence for the main thread if it hangs behind the core."""
+    threads = [case.snapshot.threads[p.thread] for p in victims if p.thread is not None]
+    return tuple(
+        sentence(f"{stuck(case, thread)}, and so hangs as well")
+        for thread in threads
+        if thread.main
+    )
+
+
+def _pools(case: Case, victims: tuple[Party, ...]) -> tuple[PoolId, ...]:
+    """Return the pools that have a part in it: those of its threads and tasks, smallest first."""
+    threads = [thread.pool for thread in case.threads]
+    threads += [case.snapshot.threads[p.thread].pool for p in victims if p.thread is not None]
+    tasks = [task.pool for task in (*case.queued, *case.running)]
+    drained = [pool for _, wait in case.drains for pool in wait.pools]
+    found = {pool for pool in (*threads, *tasks, *drained) if pool is not None}
+    return tuple(sorted(found | {pool.id for pool in case.pools}))
