@@ -52,7 +52,7 @@ class Look:
             number = names.thread_by_ident(ident)
             seen[number] = site = names.site(frame, depth=STACK_DEPTH)
             if site and self._seen.get(number) != site:
-                append([STACK, perf_counter_ns(), number, site])
+                append([STACK, perf_counter_ns(), 0, number, site])
         frames.clear()
         self._seen = seen
         append([CENSUS, perf_counter_ns(), 0])

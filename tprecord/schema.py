@@ -245,8 +245,8 @@ EVENTS: Final[tuple[EventSpec, ...]] = (
     EventSpec(
         STACK,
         "stack",
-        "a look at a silent program: the thread (which did not do it) stands here",
-        (_SITE,),
+        "thread 0: a look at a silent program finds that a thread stands here",
+        (Field("other", "number of the thread that was looked at"), _SITE),
     ),
     EventSpec(
         CENSUS,

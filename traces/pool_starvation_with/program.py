@@ -12,6 +12,7 @@ from threading import Barrier
 
 how = sys.argv[1] if len(sys.argv) > 1 else "deadlock"
 REPORTS = 3
+all_begun = Barrier(REPORTS)
 all_submitted = Barrier(REPORTS + 1)
 
 
@@ -20,6 +21,7 @@ def figure(name, month):
 
 
 def report(pool, name):
+    all_begun.wait()
     figures = [pool.submit(figure, name, month) for month in (1, 2)]
     all_submitted.wait()
     wait(figures, timeout=0.2 if how == "timeout" else None)
