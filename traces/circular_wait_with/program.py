@@ -26,13 +26,11 @@ def resolve():
 
 
 def main():
-    with (
-        ThreadPoolExecutor(2, thread_name_prefix="parsers") as parsers,
-        ThreadPoolExecutor(2, thread_name_prefix="resolvers") as resolvers,
-    ):
-        handles["parse"] = parsers.submit(parse)
-        handles["resolve"] = resolvers.submit(resolve)
-        both_submitted.set()
+    with ThreadPoolExecutor(2, thread_name_prefix="parsers") as parsers:
+        with ThreadPoolExecutor(2, thread_name_prefix="resolvers") as resolvers:
+            handles["parse"] = parsers.submit(parse)
+            handles["resolve"] = resolvers.submit(resolve)
+            both_submitted.set()
 
 
 main()

@@ -29,16 +29,13 @@ def report(pool, name):
 
 
 def main():
-    with (
-        ThreadPoolExecutor(
-            REPORTS + 1 if how == "enough-workers" else REPORTS, thread_name_prefix="reports"
-        ) as reports,
-        ThreadPoolExecutor(1, thread_name_prefix="figures") as figures,
-    ):
-        pool = figures if how == "rearranged" else reports
-        for name in ("sales", "costs", "staff"):
-            reports.submit(report, pool, name)
-        all_submitted.wait()
+    most = REPORTS + 1 if how == "enough-workers" else REPORTS
+    with ThreadPoolExecutor(most, thread_name_prefix="reports") as reports:
+        with ThreadPoolExecutor(1, thread_name_prefix="figures") as figures:
+            pool = figures if how == "rearranged" else reports
+            for name in ("sales", "costs", "staff"):
+                reports.submit(report, pool, name)
+            all_submitted.wait()
 
 
 main()
