@@ -242,7 +242,7 @@ def check() -> int:
         "ruff": ["-m", "ruff", "check"],
         "format": ["-m", "ruff", "format", "--check"],
         "types": ["-m", "mypy"],
-        "imports": [str(inside.parent / "lint-imports"), "--no-cache"],
+        "imports": [str(inside.parent / "lint-imports"), "--no-cache", "--no-logo"],
         "wheel": ["-m", "tools.wheel"],
     }
     failed = []

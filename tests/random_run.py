@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
+from hypothesis import strategies as st
+
 from tests.tracegen import TraceGen
 from tpanalyze.model import (
     DrainWait,
@@ -26,6 +28,10 @@ from tpanalyze.model import (
     ThreadState,
     Wait,
 )
+
+CHOICE = st.integers(0, (1 << 24) - 1)
+CHOICES = st.lists(CHOICE, max_size=15) | st.lists(CHOICE, min_size=40, max_size=70)
+"""What a run is made of: mostly enough for something to happen, yet free to shrink."""
 
 TICK_NS = 1000
 MOST_THREADS = 6
@@ -57,6 +63,7 @@ class RandomRun:
         self.tasks: dict[int, Task] = {}
         self.pools: dict[int, Pool] = {}
         self.all_closed = False
+        self.all_threads_known = False
         self.moments: list[Snapshot] = []
         """what holds after each event"""
         self._choice = 0
@@ -92,6 +99,7 @@ class RandomRun:
             threads={ThreadId(t.id): self._frozen(t) for t in self.threads.values()},
             tasks=tasks,
             pools={pool.id: pool for pool in self.pools.values()},
+            all_threads_known=self.all_threads_known,
         )
 
     def _frozen(self, thread: _Thread) -> Thread:
@@ -137,6 +145,7 @@ class RandomRun:
             self._spawn,
             self._define_future,
             self._define_plain_thread,
+            self._look,
         )
         self._pick(steps)()
 
@@ -158,6 +167,7 @@ class RandomRun:
 
     def _acts(self, thread: _Thread) -> int:
         """The thread does something: it neither waits nor is idle.  Return dt."""
+        self.all_threads_known = False
         dt = self._dt()
         if thread.state is not ThreadState.RUNNING:
             self._becomes(thread, ThreadState.RUNNING)
@@ -176,6 +186,14 @@ class RandomRun:
     def _define_plain_thread(self) -> None:
         if len(self.threads) < MOST_THREADS:
             self._define_thread()
+
+    def _look(self) -> None:
+        """The recorder sees that nothing happens, or where the threads stand."""
+        if self._pick((True, False)):
+            self.trace.beat(dt=self._dt())
+        else:
+            self.trace.census(dt=self._dt())
+            self.all_threads_known = True
 
     def _define_pool(self) -> None:
         size = self._pick((1, 2, 3))

@@ -142,8 +142,8 @@ def named(name: str) -> Report:
     for _, worker in running:
         b.wait(worker, b.submit(pool, name, by=worker, at=here), at=here)
     b.wait(b.main, running[0][0], operation=name, at=here)
-    for number, task in b.tasks.items():
-        b.tasks[number] = replace(task, function=function(name, file=name))
+    for number in b.tasks:
+        b.tasks[number] = replace(b.tasks[number], function=function(name, file=name))
     found = report(b.snapshot())
     return replace(
         found,

@@ -137,7 +137,7 @@ class Drip:
 
     def read(self, size: int = -1) -> bytes:
         del size
-        return self.pieces.pop(0) if self.pieces else b""
+        return bytes(bytearray(self.pieces.pop(0))) if self.pieces else b""  # a new object
 
     def close(self) -> None:
         self.pieces = []
@@ -233,6 +233,7 @@ def test_one_value_on_two_lines_and_two_values_on_one_do_not_make_up_for_each_ot
     assert rows_of(b"[8,1", b"1]", b"[8,1,1],[8,1,1]", b"[8,3,1]") == [[8, 3, 1]]
     lines = (b'{"a":[1', b'{"b":2}]}', b'{"c":3},[1.5]', b"[8,3,1]")
     assert rows_of(*lines) == [[8, 3, 1]]
+    assert rows_of(b'{"c":3},5') == []
 
 
 LINES = st.lists(
@@ -252,6 +253,7 @@ LINES = st.lists(
             b'{"a":[1',
             b'{"b":2}]}',
             b'{"c":3},[1]',
+            b'{"d":4},5',
             b"[8],[9]",
             b"1],[2",
         ]

@@ -8,9 +8,10 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
-from tests.random_run import RandomRun
+from tests.random_rows import ROWS, trace_of
+from tests.random_run import CHOICES, RandomRun
 from tests.tracegen import TraceGen, replay_of
 from tpanalyze.errors import TraceError
 from tpanalyze.model import (
@@ -28,8 +29,6 @@ from tpanalyze.model import (
 )
 from tpanalyze.replay import Replay
 from tpanalyze.state import _DONE_AT_LEAST
-
-CHOICES = st.lists(st.integers(0, 1 << 24), max_size=60)
 
 
 def task_of(snapshot: Snapshot, task: int) -> Task:
@@ -137,39 +136,14 @@ def test_lines_lost_or_doubled_or_swapped_leave_a_state_that_holds_together(
     check_that_it_holds_together(replay_of(b"\n".join(damaged)).snapshot())
 
 
-SMALL = st.integers(-2, 6) | st.integers(-(10**15), 10**15)
-EVENT = st.tuples(st.integers(0, 17), SMALL, st.integers(-1, 4)).flatmap(
-    lambda head: st.lists(SMALL, max_size=8).map(lambda rest: [*head, *rest])
-)
-JSON: st.SearchStrategy[Any] = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner),
-    max_leaves=6,
-)
-NAMES = st.sampled_from(["thread", "pool", "function", "site", "set", "future", "note", "end"])
-KEYS = st.sampled_from(
-    ["name", "kind", "max_workers", "unseen", "frames", "tasks", "origin", "dropped", "text"]
-)
-DEFINITION = st.builds(
-    lambda kind, number, rest: {kind: number, **rest},
-    NAMES,
-    st.integers(0, 4) | JSON,
-    st.dictionaries(KEYS, JSON | st.integers(0, 5) | st.lists(SMALL, max_size=6)),
-)
-
-
-@given(st.lists(EVENT | DEFINITION | JSON, max_size=30))
+@given(ROWS)
 def test_lines_of_anything_leave_a_state_that_holds_together(rows: list[Any]) -> None:
-    trace = TraceGen()
-    for row in rows:
-        trace.raw(json.dumps(row).encode())
-    replay = trace.replay()
+    replay = trace_of(rows).replay()
     check_that_it_holds_together(replay.snapshot())
     assert all(len(remark.text) < 300 for remark in replay.quality().remarks)
 
 
 @given(CHOICES, st.lists(st.tuples(st.integers(0, 1 << 16), st.binary(max_size=3))), st.data())
-@settings(max_examples=200)
 def test_bytes_broken_anywhere_give_a_state_or_a_trace_error(
     choices: list[int], wounds: list[tuple[int, bytes]], data_: st.DataObject
 ) -> None:
@@ -269,11 +243,25 @@ def test_a_cancelled_task_stays_in_the_queue_until_a_worker_takes_it(trace: Trac
     assert snapshot.pools[PoolId(1)].queue == (task,)
     assert task_of(snapshot, task).state is TaskState.CANCELLED
     assert not task_of(snapshot, task).notified
+    assert task_of(snapshot, task).finished_ns == 3000
     trace.start(worker, task)
     snapshot = trace.replay().snapshot()
     assert snapshot.pools[PoolId(1)].queue == ()
     assert task_of(snapshot, task).notified
     assert snapshot.threads[ThreadId(worker)].tasks == ()
+
+
+def test_a_worker_that_takes_a_cancelled_task_has_returned_from_the_one_before(
+    trace: TraceGen,
+) -> None:
+    main, pool = trace.thread(main=True), trace.pool()
+    done, cancelled = trace.submit(main, pool), trace.submit(main, pool)
+    worker = trace.worker(pool)
+    trace.start(worker, done)
+    trace.finish(worker, done)
+    trace.cancel(main, cancelled)
+    trace.start(worker, cancelled)
+    assert trace.replay().snapshot().threads[ThreadId(worker)].tasks == ()
 
 
 def test_a_task_that_is_cancelled_while_its_worker_takes_it_never_runs(trace: TraceGen) -> None:
@@ -289,13 +277,15 @@ def test_a_task_that_is_cancelled_while_its_worker_takes_it_never_runs(trace: Tr
     assert trace.replay().quality().complete
 
 
+@pytest.mark.parametrize("first", ["withdraw", "cancel"])
 def test_a_task_withdrawn_and_cancelled_is_in_no_queue_and_nobody_was_told(
-    trace: TraceGen,
+    trace: TraceGen, first: str
 ) -> None:
     main, pool = trace.thread(main=True), trace.pool()
     task = trace.submit(main, pool)
-    trace.withdraw(main, task)
-    trace.cancel(main, task)
+    steps = [trace.withdraw, trace.cancel]
+    for step in steps if first == "withdraw" else reversed(steps):
+        step(main, task)
     trace.wait(main, [task], operation="wait(ALL_COMPLETED)")
     replay = trace.replay()
     assert replay.snapshot().pools[PoolId(1)].queue == ()
@@ -334,12 +324,13 @@ def test_a_result_set_twice_is_a_race_of_the_app_and_no_loss(trace: TraceGen) ->
     assert replay.quality().complete
 
 
-def test_done_tasks_are_forgotten_unless_a_wait_names_them(trace: TraceGen) -> None:
+@pytest.mark.parametrize("awaited", [0, _DONE_AT_LEAST + 1])
+def test_done_tasks_are_forgotten_unless_a_wait_names_them(trace: TraceGen, awaited: int) -> None:
     main, pool = trace.thread(main=True), trace.pool()
     worker = trace.worker(pool)
     named = trace.submit(main, pool)
-    open_ = trace.submit(main, pool)
-    trace.wait(main, [named, open_], operation="wait(FIRST_EXCEPTION)")
+    others = [trace.submit(main, pool) for _ in range(1 + awaited)]
+    trace.wait(main, [named, *others], operation="wait(FIRST_EXCEPTION)")
     trace.start(worker, named)
     trace.fail(worker, named)
     for _ in range(_DONE_AT_LEAST + 1):
@@ -350,7 +341,7 @@ def test_done_tasks_are_forgotten_unless_a_wait_names_them(trace: TraceGen) -> N
     replay = trace.replay()
     assert len(replay.state.done) < _DONE_AT_LEAST
     assert task_of(replay.snapshot(), named).state is TaskState.FAILED
-    assert replay.snapshot().tasks.keys() == {named, open_}
+    assert replay.snapshot().tasks.keys() == {named, *others}
 
 
 def test_a_task_done_and_forgotten_is_finished_for_a_later_wait(trace: TraceGen) -> None:
@@ -424,6 +415,67 @@ def test_a_drain_of_pool_0_is_for_all_pools_that_have_workers_then(trace: TraceG
     assert empty not in wait.pools
 
 
+def test_a_set_may_be_defined_before_the_tasks_in_it_are_submitted(trace: TraceGen) -> None:
+    main, pool = trace.thread(main=True), trace.pool()
+    futures = trace.set([1, 2])
+    tasks = [trace.submit(main, pool) for _ in range(2)]
+    trace.wait_for_set(main, futures, 1)
+    replay = trace.replay()
+    wait = replay.snapshot().threads[ThreadId(main)].wait
+    assert isinstance(wait, FutureWait)
+    assert list(wait.futures) == tasks
+    assert replay.quality().complete
+
+
+def test_who_blocks_on_what_no_rule_speaks_of_can_move(trace: TraceGen) -> None:
+    main, other = trace.thread(main=True), trace.thread()
+    event = trace.object("Event")
+    trace.join(main, other)
+    trace.block(other, "Event.wait", event)
+    replay = trace.replay()
+    assert {thread.state for thread in replay.snapshot().threads.values()} == {ThreadState.RUNNING}
+    assert replay.quality().complete
+
+
+# ---------------------------------------------------------------------- threads
+
+
+def test_a_launched_thread_begins_and_ends(trace: TraceGen) -> None:
+    main, other = trace.thread(main=True), trace.thread()
+    trace.launch(main, other)
+    assert trace.replay().snapshot().threads[ThreadId(other)].state is ThreadState.RUNNING
+    trace.begin(other, 77)
+    assert trace.replay().snapshot().threads[ThreadId(other)].native_id == 77
+    trace.gone(other)
+    assert trace.replay().snapshot().threads[ThreadId(other)].state is ThreadState.ENDED
+
+
+def test_after_a_census_all_threads_are_known_until_one_of_them_does_something(
+    trace: TraceGen,
+) -> None:
+    main, other = trace.thread(main=True), trace.thread()
+    assert not trace.replay().snapshot().all_threads_known
+    trace.census()
+    trace.beat()
+    trace.stack(other, trace.site("app.py:5 in other"))
+    assert trace.replay().snapshot().all_threads_known
+    trace.promise(main)
+    assert not trace.replay().snapshot().all_threads_known
+    trace.census()
+    trace.event(99, main)
+    assert not trace.replay().snapshot().all_threads_known
+
+
+def test_a_look_at_a_thread_that_waits_does_not_end_its_wait(trace: TraceGen) -> None:
+    main = trace.thread(main=True)
+    trace.wait(main, [trace.promise(main)])
+    trace.beat(dt=1_000_000)
+    trace.stack(main, trace.site("app.py:5 in main"))
+    snapshot = trace.replay().snapshot()
+    assert snapshot.threads[ThreadId(main)].state is ThreadState.WAITING
+    assert snapshot.time_ns == 1_000_003_000
+
+
 # ---------------------------------------------------------------------- workers
 
 
@@ -438,6 +490,16 @@ def test_workers_are_counted_from_spawn_over_enter_to_leave(trace: TraceGen) -> 
     snapshot = trace.replay().snapshot()
     assert snapshot.pools[PoolId(1)].workers == ()
     assert snapshot.threads[ThreadId(worker)].state is ThreadState.ENDED
+
+
+def test_a_thread_that_is_no_worker_is_never_idle(trace: TraceGen) -> None:
+    main, pool = trace.thread(main=True), trace.pool()
+    caller, task = trace.thread(), trace.submit(main, pool)
+    trace.start(caller, task)
+    trace.finish(caller, task)
+    trace.idle(caller)
+    thread = trace.replay().snapshot().threads[ThreadId(caller)]
+    assert (thread.state, thread.tasks) == (ThreadState.RUNNING, ())
 
 
 def test_an_unseen_worker_is_known_by_its_first_start(trace: TraceGen) -> None:
@@ -505,6 +567,18 @@ def start_of_a_promise(trace: TraceGen) -> None:
     trace.start(1, trace.promise(1))
 
 
+def finish_of_no_task(trace: TraceGen) -> None:
+    trace.finish(1, 0)
+
+
+def wait_of_nobody_for_nothing(trace: TraceGen) -> None:
+    trace.wait(0, [trace.promise(1), 99])
+
+
+def join_of_nobody(trace: TraceGen) -> None:
+    trace.join(1, 8)
+
+
 def finish_without_start(trace: TraceGen) -> None:
     trace.finish(1, trace.submit(1, trace.pool()))
 
@@ -524,6 +598,18 @@ def idle_in_the_middle_of_a_task(trace: TraceGen) -> None:
 
 def wait_for_nobody(trace: TraceGen) -> None:
     trace.wait(1, [1, 2, 3])
+
+
+def wait_for_one_that_comes_later(trace: TraceGen) -> None:
+    trace.wait(1, [trace.promise(1), 2])
+
+
+def wait_for_none_of_them(trace: TraceGen) -> None:
+    trace.wait(1, [trace.promise(1)], need=0)
+
+
+def event_of_a_negative_thread(trace: TraceGen) -> None:
+    trace.event(8, -1)
 
 
 def wait_for_more_than_there_are(trace: TraceGen) -> None:
@@ -572,14 +658,20 @@ def dropped_events(trace: TraceGen) -> None:
         (submit_to_nowhere, "unknown-pool", "pool 7 is named, but is not defined"),
         (start_twice, "start-again", "task 1 starts, but it has started or ended before"),
         (start_of_a_promise, "start-again", "task 1 starts, but it is a promise"),
+        (finish_of_no_task, "unknown-task", "task 0 is named, but was never submitted or made"),
+        (wait_of_nobody_for_nothing, "unknown-task", "tasks 99 to 99 are waited for"),
+        (join_of_nobody, "unknown-thread", "thread 8 is named, but is not defined"),
         (finish_without_start, "finish-before-start", "task 1 finishes, but it never started"),
         (same_number_twice, "made-again", "task 1 is made, but there is one of that number"),
         (idle_in_the_middle_of_a_task, "never-finished", "thread 2 returned from task 1"),
         (wait_for_nobody, "unknown-task", "tasks 1 to 3 are waited for, but do not all exist"),
+        (wait_for_one_that_comes_later, "unknown-task", "tasks 1 to 2 are waited for"),
+        (wait_for_none_of_them, "impossible-wait", "thread 1 waits for 0 of 1 futures"),
+        (event_of_a_negative_thread, "bad-event", "found thread -1, expected a number from 0"),
         (wait_for_more_than_there_are, "impossible-wait", "thread 1 waits for 2 of 1 futures"),
         (wait_for_a_set_that_is_none, "unknown-set", "set 9 is waited for, but is not defined"),
         (withdraw_what_is_not_queued, "withdraw-unqueued", "task 1 leaves its queue"),
-        (thread_without_definition, "unknown-thread", "thread 5 does something"),
+        (thread_without_definition, "unknown-thread", "thread 5 is named, but is not defined"),
         (call_of_an_undefined_function, "unknown-function", "function 3 is called"),
         (call_at_an_undefined_site, "unknown-site", "site 3 is named"),
         (event_of_the_future, "unknown-event", "event kind 99 is none this version knows"),

@@ -6,18 +6,19 @@ import subprocess
 import sys
 from collections import Counter
 from itertools import pairwise
+from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given
 
-from tests.random_run import TICK_NS, RandomRun
+from tests.random_rows import ROWS, trace_of
+from tests.random_run import CHOICES, TICK_NS, RandomRun
 from tests.tracegen import TraceGen
 from tpanalyze.frames import intervals, pool_load
 from tpanalyze.model import Pool, PoolId, Snapshot, TaskId, Thread, ThreadId, ThreadState
 from tpanalyze.timeline import Collector, IntervalState, Load, Period, Timeline
 
-CHOICES = st.lists(st.integers(0, 1 << 24), max_size=50)
 RUNNING, WAITING, QUEUED = IntervalState.RUNNING, IntervalState.WAITING, IntervalState.QUEUED
 
 
@@ -282,7 +283,28 @@ def test_times_that_no_clock_has_stay_within_64_bits() -> None:
     assert isinstance(pool_load(timeline), pd.DataFrame)
 
 
+@given(ROWS)
+def test_lines_of_anything_leave_a_timeline_in_order(rows: list[Any]) -> None:
+    timeline = timeline_of(trace_of(rows))
+    periods = list(timeline.periods())
+    frame = intervals(timeline)
+    assert len(frame) == len(periods)
+    assert (frame["end_ns"] >= frame["start_ns"]).all()
+    for loads in timeline.pool_load().values():
+        assert all(min(load[1:]) >= 0 for load in loads)
+
+
 def test_a_timeline_costs_no_import_of_pandas() -> None:
     code = "import sys, tpanalyze.timeline; print('pandas' in sys.modules, 'numpy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False False\n"
+
+
+def test_a_join_and_a_block_are_waits_with_their_sites() -> None:
+    trace = TraceGen()
+    main, other = trace.thread(main=True), trace.thread()
+    trace.join(main, other, site=trace.site("app.py:4 in main"))
+    trace.block(other, "Queue.get", trace.object("Queue"), site=trace.site("app.py:9 in reader"))
+    frame = intervals(timeline_of(trace))
+    assert list(frame["state"]) == ["waiting", "waiting"]
+    assert list(frame["site"]) == ["app.py:4 in main", "app.py:9 in reader"]

@@ -15,8 +15,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import orjson
 
+from tpanalyze.intervals import Sink
 from tpanalyze.reader import Trace, open_trace
-from tpanalyze.replay import Replay, Sink
+from tpanalyze.replay import Replay
 from tprecord import schema
 
 HEADER: Mapping[str, object] = {
@@ -37,6 +38,9 @@ HEADER: Mapping[str, object] = {
 OPERATIONS = {name: number for number, name in schema.OPERATIONS.items()}
 
 
+KINDS = ("thread", "pool", "function", "site", "set", "object", "note")
+
+
 class TraceGen:
     """A trace in the making; every method appends a line.
 
@@ -46,7 +50,7 @@ class TraceGen:
     def __init__(self, **header: object) -> None:
         self.lines: list[bytes] = [orjson.dumps({**HEADER, **header})]
         self.next_task = 1
-        self._numbers = dict.fromkeys(("thread", "pool", "function", "site", "set", "note"), 0)
+        self._numbers = dict.fromkeys(KINDS, 0)
         self._functions: dict[str, int] = {}
         self._sites: dict[str, int] = {}
 
@@ -126,6 +130,10 @@ class TraceGen:
         task = self._task()
         self.raw(orjson.dumps({"future": task, "origin": "unseen"}))
         return task
+
+    def object(self, kind: str) -> int:
+        """Define something that threads block on."""
+        return self.define("object", kind=kind)
 
     def note(self, text: str, dropped: int | None = None) -> None:
         """Add a word of the recorder."""
@@ -217,9 +225,51 @@ class TraceGen:
         """A thread blocks until the pool's workers have ended."""
         self.event(schema.DRAIN, thread, OPERATIONS[operation], pool, site, dt=dt)
 
+    def join(self, thread: int, other: int, *, timeout: int = -1, site: int = 0) -> None:
+        """A thread blocks until another has ended."""
+        self.event(schema.JOIN, thread, OPERATIONS["Thread.join"], other, timeout, site)
+
+    def block(
+        self, thread: int, operation: str, thing: int, *, timeout: int = -1, site: int = 0
+    ) -> None:
+        """A thread blocks until somebody does something with an object."""
+        self.event(schema.BLOCK, thread, OPERATIONS[operation], thing, timeout, site)
+
+    def signal(self, thread: int, thing: int) -> None:
+        """A thread is about to wake one that blocks on the object."""
+        self.event(schema.SIGNAL, thread, thing)
+
     def wake(self, thread: int, *, raised: bool = False, dt: int = 1) -> None:
         """A wait is over."""
         self.event(schema.WAKE, thread, int(raised), dt=dt)
+
+    # ------------------------------------------------------------------ threads
+
+    def launch(self, thread: int, other: int) -> None:
+        """A thread is about to start another."""
+        self.event(schema.LAUNCH, thread, other)
+
+    def begin(self, thread: int, native_id: int) -> None:
+        """A launched thread begins."""
+        self.event(schema.BEGIN, thread, native_id)
+
+    def gone(self, thread: int) -> None:
+        """A thread has ended."""
+        self.event(schema.GONE, thread)
+
+    # ------------------------------------------------------------------ what the recorder sees
+
+    def beat(self, *, dt: int = 1) -> None:
+        """Nothing has happened for a while."""
+        self.event(schema.BEAT, 0, dt=dt)
+
+    def stack(self, other: int, site: int) -> None:
+        """A thread is found to stand somewhere."""
+        self.event(schema.STACK, 0, other, site)
+
+    def census(self, *, dt: int = 1) -> None:
+        """Every thread has a definition."""
+        self.event(schema.CENSUS, 0, dt=dt)
 
     # ------------------------------------------------------------------ workers
 

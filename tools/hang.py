@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from tpanalyze.errors import EXIT_ERROR
+from tpanalyze.findings import Verdict
 
 POLL_S = 0.2
 PATIENCE_S = 60.0
@@ -23,14 +27,17 @@ class Hang:
 
     pid: int
     after_s: float
-    """seconds from its start until its trace proved a deadlock"""
+    """seconds from its start until its trace was seen to prove a deadlock"""
 
 
-def record_until_it_hangs(arguments: Sequence[str], *, trace: Path, cwd: Path) -> Hang:
+def record_until_it_hangs(
+    arguments: Sequence[str], *, trace: Path, cwd: Path, linger_s: float = 0.0
+) -> Hang:
     """Run ``python -m tprecord`` with `arguments` until `trace` proves a deadlock; then kill it.
 
     The analyser decides, on the trace of the running process: no guess by silence or by time.
-    The process gets SIGKILL, so nothing but what is on disk by then can help the analysis.
+    The process is left to hang for `linger_s`, and gets SIGKILL, so nothing but what is on disk by
+    then can help the analysis.
     Raises :class:`NoHangError`.
     """
     begin = time.monotonic()
@@ -42,15 +49,22 @@ def record_until_it_hangs(arguments: Sequence[str], *, trace: Path, cwd: Path) -
             if time.monotonic() - begin > PATIENCE_S:
                 raise NoHangError(f"no deadlock after {PATIENCE_S:.0f} s")
             time.sleep(POLL_S)
-        return Hang(recorded.pid, time.monotonic() - begin)
+        proved_after_s = time.monotonic() - begin
+        time.sleep(linger_s)
+        return Hang(recorded.pid, proved_after_s)
     finally:
         recorded.kill()
         recorded.wait()
 
 
 def proves_a_deadlock(trace: Path, *, cwd: Path) -> bool:
-    """Return True if the analyser finds a deadlock in the trace as it is now."""
-    if not (cwd / trace).exists():
-        return False
+    """Return True if the analyser finds a deadlock in the trace as it is now.
+
+    Its words decide, not its exit status: a Python program that crashes ends with 1 as well.
+    """
     analyse = [sys.executable, "-m", "tpanalyze", str(trace), "--json"]
-    return subprocess.run(analyse, check=False, cwd=cwd, capture_output=True).returncode == 1
+    done = subprocess.run(analyse, check=False, cwd=cwd, capture_output=True)
+    if done.returncode == EXIT_ERROR:  # there is no trace yet, or no header in it
+        return False
+    found = json.loads(done.stdout)["verdict"] == Verdict.DEADLOCK
+    return bool(found)

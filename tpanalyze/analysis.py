@@ -29,13 +29,13 @@ class Run:
         """Return every interval of the run, a row each; see `tpanalyze.frames.intervals`."""
         from tpanalyze.frames import intervals  # noqa: PLC0415  # pandas is for those who ask
 
-        return intervals(self.report.snapshot, self.timeline)
+        return intervals(self.timeline)
 
     def pool_load(self) -> pd.DataFrame:
         """Return how each pool's load changed; see `tpanalyze.frames.pool_load`."""
         from tpanalyze.frames import pool_load  # noqa: PLC0415
 
-        return pool_load(self.report.snapshot, self.timeline)
+        return pool_load(self.timeline)
 
 
 def analyze(source: Source, *, at_ns: int | None = None) -> Report:

@@ -7,7 +7,17 @@ from tpanalyze.describe import at
 from tpanalyze.edges import joined
 from tpanalyze.kinds.case import Case
 from tpanalyze.kinds.phrases import sentence
-from tpanalyze.model import Quality, TaskState, Thread, ThreadState
+from tpanalyze.model import (
+    DrainWait,
+    FutureWait,
+    Pool,
+    Quality,
+    Snapshot,
+    TaskState,
+    Thread,
+    ThreadState,
+)
+from tpanalyze.rules.waits import FIRST_EXCEPTION
 
 
 def certain_since_ns(case: Case) -> int:
@@ -18,21 +28,47 @@ def certain_since_ns(case: Case) -> int:
     is stuck does not change.  Not earlier: a moment before, that last member could still move, and
     nothing can be left out of a core, so the rest could move as well.  What counts:
 
-    * the begin of each blocked thread's wait, and of each queued task's time in the queue;
-    * where the core needs a worker of a pool: the end of the pool's workers that are gone;
+    * the begin of each blocked thread's wait, of each queued task's time in the queue, and the
+      cancellation of a cancelled one;
+    * of a wait for the first exception, the end of each future that did not fail;
+    * where the core needs a worker of a pool: the end of those of its workers that are gone, and
+      for a pool with room for more, the moment it was shut down;
     * where it leans on nobody being able to move: the moment each other thread ended or went idle.
 
-    A pool that stopped growing only because it was shut down may have done so a little later; the
-    snapshot does not say when that was.
+    In two cases the snapshot tells a moment that is a little too late: a worker that has ended was
+    idle just before; and of a shutdown only the wait that follows it is known (where nobody waits,
+    the answer is the moment of the snapshot).  In one it may be too early: a task that was
+    cancelled by hand, and taken out of its queue only later by ``shutdown(cancel_futures=True)``.
     """
+    snapshot = case.snapshot
     moments = [_wait_begin_ns(thread) for thread in case.threads]
-    moments += [task.submitted_ns or 0 for task in case.queued]
+    moments += [task.finished_ns or task.submitted_ns or 0 for task in case.queued]
+    moments += [_closed_ns(snapshot, pool) for pool in case.pools if has_room(pool)]
+    moments += [ns for _, wait in case.waits for ns in _did_not_fail_ns(snapshot, wait)]
     pools = {pool.id for pool in case.pools}
-    for thread in case.snapshot.threads.values():
+    for thread in snapshot.threads.values():
         gone = thread.state is ThreadState.ENDED and (case.anybody or thread.pool in pools)
         if gone or (case.anybody and thread.state is ThreadState.IDLE):
             moments.append(thread.since_ns)
     return max(moments)
+
+
+def _did_not_fail_ns(snapshot: Snapshot, wait: FutureWait) -> list[int]:
+    if wait.operation != FIRST_EXCEPTION:
+        return []
+    ends = (snapshot.tasks[f].finished_ns for f in wait.futures if f in snapshot.tasks)
+    return [end_ns for end_ns in ends if end_ns is not None]
+
+
+def has_room(pool: Pool) -> bool:
+    """Return whether only its shutdown keeps the pool from getting one more worker."""
+    return pool.closed and (pool.max_workers is None or len(pool.workers) < pool.max_workers)
+
+
+def _closed_ns(snapshot: Snapshot, pool: Pool) -> int:
+    waits = [thread.wait for thread in snapshot.threads.values()]
+    drains = [w.since_ns for w in waits if isinstance(w, DrainWait) and pool.id in w.pools]
+    return min(drains, default=snapshot.time_ns)
 
 
 def _wait_begin_ns(thread: Thread) -> int:

@@ -6,13 +6,17 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from tpanalyze.errors import EXIT_DEADLOCK, EXIT_ERROR, EXIT_NOTHING_FOUND, UserError
 from tpanalyze.findings import Report, Verdict
 from tpanalyze.outputs import STDOUT, write
+
+if TYPE_CHECKING:  # --help need not wait for them
+    from tpanalyze.analysis import Source
+    from tpanalyze.timeline import Timeline
 
 BESIDE = "beside the trace"
 """The value of an output option that was given without one."""
@@ -25,6 +29,8 @@ SUFFIXES = {
     "timeline": ".timeline.svg",
 }
 """What stands in the place of the trace's own suffix, for each output beside the trace."""
+
+DRAWN: dict[str, Literal["svg", "png", "pdf"]] = {"svg": "svg", "png": "png", "pdf": "pdf"}
 
 EPILOG = """\b
 Examples:
@@ -68,12 +74,19 @@ def _output(name: str, help_text: str) -> Callable[[Any], Any]:
 @click.option("--force", is_flag=True, help="Replace files that tpanalyze did not make.")
 @click.option("-q", "--quiet", is_flag=True, help="Print no report; the exit status tells.")
 @click.version_option(package_name="tprecord", message="tpanalyze %(version)s")
+@click.option(
+    "--explain",
+    metavar="WORD",
+    help="Say why a thread or pool (its name) or task (its number) can or cannot move.",
+)
 @click.pass_context
 def main(
     context: click.Context,
+    /,
     trace: str | None,
     at_s: float | None,
     json_path: str | None,
+    explain: str | None,
     *,
     force: bool,
     quiet: bool,
@@ -89,7 +102,10 @@ def main(
         paths["json"] = json_path
     trace = trace or _taken_for_a_value(paths, context)
     try:
-        status = _run(trace, at_s, paths, force=force, quiet=quiet)
+        if explain is not None:
+            status = _explain(trace, at_s, explain)
+        else:
+            status = _run(trace, at_s, paths, force=force, quiet=quiet)
     except UserError as error:
         click.echo(f"tpanalyze: {error}", err=True)
         status = EXIT_ERROR
@@ -111,8 +127,7 @@ def _taken_for_a_value(paths: dict[str, str], context: click.Context) -> str:
 def _run(trace: str, at_s: float | None, paths: dict[str, str], *, force: bool, quiet: bool) -> int:
     from tpanalyze.analysis import analyze, load  # noqa: PLC0415  # --help need not wait for it
 
-    source: Any = sys.stdin.buffer if trace == STDOUT else trace
-    at_ns = None if at_s is None else round(at_s * 1e9)
+    source, at_ns = _source(trace), _nanoseconds(at_s)
     if "timeline" in paths:
         run = load(source, at_ns=at_ns)
         report, timeline = run.report, run.timeline
@@ -131,6 +146,24 @@ def _run(trace: str, at_s: float | None, paths: dict[str, str], *, force: bool, 
     return EXIT_DEADLOCK if report.verdict is Verdict.DEADLOCK else EXIT_NOTHING_FOUND
 
 
+def _explain(trace: str, at_s: float | None, word: str) -> int:
+    from tpanalyze.analysis import analyze  # noqa: PLC0415
+    from tpanalyze.explain import explain  # noqa: PLC0415
+    from tpanalyze.lookup import find  # noqa: PLC0415
+
+    snapshot = analyze(_source(trace), at_ns=_nanoseconds(at_s)).snapshot
+    click.echo("\n".join(explain(snapshot, find(snapshot, word))))
+    return EXIT_NOTHING_FOUND
+
+
+def _source(trace: str) -> Source:
+    return sys.stdin.buffer if trace == STDOUT else trace
+
+
+def _nanoseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1e9)
+
+
 def _place(trace: str, name: str) -> str:
     """Return where an output goes that was asked for without a path."""
     if trace == STDOUT:
@@ -139,13 +172,13 @@ def _place(trace: str, name: str) -> str:
     return stem + SUFFIXES[name]
 
 
-def _render(name: str, report: Report, timeline: Any) -> bytes:
+def _render(name: str, report: Report, timeline: Timeline | None) -> bytes:
     # What draws is imported here: a verdict in words does not pay for it.
     if name == "json":
         from tpanalyze.render.json_report import render_json  # noqa: PLC0415
 
         return render_json(report)
-    if name == "timeline":
+    if timeline is not None and name == "timeline":
         from tpanalyze.render.timeline_svg import render_timeline_svg  # noqa: PLC0415
 
         return render_timeline_svg(report, timeline).encode()
@@ -156,7 +189,7 @@ def _render(name: str, report: Report, timeline: Any) -> bytes:
         return dot.encode()
     from tpanalyze.render.graphviz_run import render  # noqa: PLC0415
 
-    return render(dot, name)
+    return render(dot, DRAWN[name])
 
 
 def _text(report: Report) -> str:

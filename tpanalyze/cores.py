@@ -34,7 +34,7 @@ class RootCauses:
     cores: tuple[frozenset[Atom], ...]
     """disjoint; each has at least one thread; the one with the smallest thread number first"""
     core_of: Mapping[Atom, int]
-    """of each stuck atom: the index of the nearest core it has a path into"""
+    """of each stuck atom that any thread is stuck on or with: the index of the nearest core"""
     next_hop: Mapping[Atom, Atom]
     """of each stuck atom outside the cores: the next atom of a shortest path into its core"""
 
@@ -59,9 +59,7 @@ def root_causes(graph: WaitGraph) -> RootCauses:
         if closed:
             found.extend(_shrink(graph, sink) for sink in _sinks(graph, closed))
     feeders = _reversed(hindrances)
-    cores = sorted(
-        (core for sink in found if (core := _with_a_thread(sink, feeders))), key=_smallest_thread
-    )
+    cores = sorted(_with_threads(found, feeders), key=_smallest_thread)
     core_of, next_hop = _nearest(cores, feeders)
     return RootCauses(tuple(cores), core_of, next_hop)
 
@@ -130,31 +128,46 @@ def _reversed(edges: Mapping[Atom, Iterable[Atom]]) -> dict[Atom, list[Atom]]:
     return found
 
 
-def _with_a_thread(
-    core: frozenset[Atom], feeders: Mapping[Atom, Iterable[Atom]]
-) -> frozenset[Atom] | None:
-    """Return the core with the nearest thread that is stuck on it, if it has none; None: nobody is.
+def _with_threads(
+    found: Iterable[frozenset[Atom]], feeders: Mapping[Atom, Iterable[Atom]]
+) -> list[frozenset[Atom]]:
+    """Return the cores, each with a thread of its own.
 
-    Without threads are only resources that are lost for good, such as a pool whose last worker is
-    gone: one who waits for it makes a deadlock of it.
+    Where a closed set has none it is a resource that is lost for good, such as a pool whose last
+    worker is gone; the nearest thread that is stuck on it makes a deadlock of it.  Where all such
+    threads are in other cores it explains nothing more.
     """
-    if any(atom.kind is AtomKind.MOVES for atom in core):
-        return core
+    cores = [core for core in found if _has_thread(core)]
+    used = {atom for core in cores for atom in core}
+    for lost in found:
+        if not _has_thread(lost) and (way := _way_from_a_thread(lost, feeders, used)):
+            cores.append(lost | way)
+            used |= lost | way
+    return cores
+
+
+def _has_thread(core: Iterable[Atom]) -> bool:
+    return any(atom.kind is AtomKind.MOVES for atom in core)
+
+
+def _way_from_a_thread(
+    lost: frozenset[Atom], feeders: Mapping[Atom, Iterable[Atom]], used: Collection[Atom]
+) -> frozenset[Atom]:
+    """Return the shortest way from a stuck thread to what is lost, past all that is `used`."""
     back: dict[Atom, Atom] = {}
-    agenda = deque(sorted(core))
+    agenda = deque(sorted(lost))
     while agenda:
         atom = agenda.popleft()
         if atom.kind is AtomKind.MOVES:
-            way = {atom}
-            while atom not in core:
-                atom = back[atom]
-                way.add(atom)
-            return core | way
+            way = [atom]
+            while way[-1] in back:
+                way.append(back[way[-1]])
+            return frozenset(way)
         for feeder in sorted(feeders[atom]):
-            if feeder not in back and feeder not in core:
+            if feeder not in back and feeder not in lost and feeder not in used:
                 back[feeder] = atom
                 agenda.append(feeder)
-    return None
+    return frozenset()
 
 
 def _smallest_thread(core: frozenset[Atom]) -> int:

@@ -57,6 +57,7 @@ class Definer:
             "site": self._site,
             "set": self._set,
             "future": self._future,
+            "object": self._object,
         }
 
     def define(self, definition: Definition, line: int) -> None:
@@ -146,10 +147,7 @@ class Definer:
         flat = numbers(definition, "tasks")
         if flat is None:
             return "its tasks are not a list of ranges"
-        created = self._state.created
-        for first, last in zip(flat[::2], flat[1::2], strict=True):
-            if not created.covers(first, last):
-                return f"its tasks {first} to {last} do not all exist"
+        # whether they exist is asked by the first wait: a set may stand before their submits
         size = sum(flat[1::2]) - sum(flat[::2]) + len(flat) // 2
         self._state.sets[at] = (size, tuple(flat))
         return None
@@ -161,6 +159,9 @@ class Definer:
             return _AGAIN
         self._state.unknown[at] = birth(0, 0, UNSEEN)
         return None
+
+    def _object(self, _at: int, definition: Definition) -> str | None:
+        return None if text(definition, "kind") else "its kind is not a text"
 
     def _note(self, definition: Definition, line: int) -> None:
         dropped = number(definition, "dropped") or 0

@@ -8,9 +8,9 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from tpanalyze.intervals import BLOCKED, WIDTH, WORKER
 from tpanalyze.model import Site
-from tpanalyze.replay import BLOCKED, WORKER
-from tpanalyze.timeline import WIDTH, IntervalState, Load, Timeline
+from tpanalyze.timeline import IntervalState, Load, Timeline
 
 type Integers = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 

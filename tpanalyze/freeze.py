@@ -69,29 +69,35 @@ def freeze(state: State, time_ns: int) -> Snapshot:
         threads=_threads(state),
         tasks=tasks.all(),
         pools=_pools(state),
-        # threads that never touched a future or a pool are in no trace
-        all_threads_known=False,
+        all_threads_known=state.census,
     )
 
 
 def _threads(state: State) -> dict[ThreadId, Thread]:
     futures = {ranges: _expand(ranges) for ranges in state.awaited_ranges()}
-    return {
-        ThreadId(thread.number): Thread(
-            ThreadId(thread.number),
+    threads: dict[ThreadId, Thread] = {}
+    for thread in state.threads.values():
+        if not thread.number:
+            continue
+        wait = _wait(state, thread, futures)
+        thread_state = _THREAD_STATES[thread.state]
+        if wait is None and thread_state is ThreadState.WAITING:
+            # in a join, or on an object: the model has no words for these yet, so it can move
+            thread_state = ThreadState.RUNNING
+        number = ThreadId(thread.number)
+        threads[number] = Thread(
+            number,
             thread.name,
-            _THREAD_STATES[thread.state],
+            thread_state,
             pool=PoolId(thread.pool) if thread.pool else None,
             tasks=tuple(TaskId(occupation.task) for occupation in thread.occupations()),
-            wait=_wait(state, thread, futures),
+            wait=wait,
             since_ns=state.ns(thread.since),
             main=thread.main,
             daemon=thread.daemon,
             native_id=thread.native_id,
         )
-        for thread in state.threads.values()
-        if thread.number
-    }
+    return threads
 
 
 def _expand(ranges: tuple[int, ...]) -> tuple[TaskId, ...]:
@@ -106,7 +112,7 @@ def _wait(
     state: State, thread: ThreadRecord, futures: dict[tuple[int, ...], tuple[TaskId, ...]]
 ) -> Wait | None:
     row = thread.wait
-    if row is None:
+    if row is None or row[0] not in (schema.WAIT, schema.DRAIN):
         return None
     since_ns = state.ns(thread.since)
     operation = schema.OPERATIONS.get(row[3], f"operation {row[3]}")

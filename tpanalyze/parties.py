@@ -115,7 +115,7 @@ def victim_parties(
         parties.append(_with_path(thread_party(snapshot, thread, _new(found, drawn)), way))
     for task in graph.stuck_tasks:
         atom = resolves(task)
-        if roots.core_of[atom] == core and atom not in inside:
+        if roots.core_of.get(atom) == core and atom not in inside:
             own = edges.get(Node(NodeKind.TASK, task), ())
             party = _task_party(snapshot.tasks[task], own, drawn)
             parties.append(_with_path(party, path(graph, roots, atom, inside)))

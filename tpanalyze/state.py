@@ -176,6 +176,8 @@ class State:
     sites: dict[int, Site] = field(default_factory=dict)
     sets: dict[int, tuple[int, tuple[int, ...]]] = field(default_factory=dict)
     """size and ranges of the sets of tasks that waits name by number"""
+    census: bool = False
+    """every thread that can run Python code is in `threads`, and nothing has happened since"""
     calls: list[Call] = field(default_factory=lambda: [Call()])
     call_numbers: dict[tuple[int, int, int, int], int] = field(default_factory=dict)
 

@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from tpanalyze.intervals import BLOCKED, BUSY, QUEUED, WIDTH, WORKER, Interval
 from tpanalyze.model import Function, PoolId, Site, TaskId, ThreadId
-from tpanalyze.replay import BLOCKED, BUSY, QUEUED, WORKER, Interval, Replay
+from tpanalyze.replay import Replay
 from tpanalyze.state import State
 
 
@@ -67,9 +68,6 @@ class Load(NamedTuple):
     workers: int
     """workers that lived, and were seen"""
 
-
-WIDTH: Final = 8
-"""Integers of one interval."""
 
 _FAR: Final = 1 << 62
 """A moment that no clock has, and that an array of machine integers still takes."""
@@ -178,7 +176,7 @@ class Timeline:
     def columns(self) -> tuple[array[int], int]:
         """Return all intervals as one flat array, eight integers each, and how many have ended.
 
-        For :mod:`tpanalyze.frames`; what the integers are: :data:`tpanalyze.replay.Interval`.
+        For :mod:`tpanalyze.frames`; what the integers are: :data:`tpanalyze.intervals.Interval`.
         """
         return self._columns, self._ended
 

@@ -1,4 +1,4 @@
-"""No worker left: a task stands in the queue of a pool that is shut down and has no workers."""
+"""No worker left: a task stands in the queue of a pool that has no workers and gets none."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tpanalyze.model import Pool, Task
 
 
 def _lost(case: Case) -> list[Pool]:
-    return [pool for pool in case.pools if pool.closed and not pool.workers]
+    return [pool for pool in case.pools if not pool.workers]
 
 
 def _tasks(case: Case) -> list[Task]:
@@ -29,29 +29,29 @@ def _summary(case: Case) -> str:
     names = case.words.tasks([task.id for task in tasks])
     pools = case.words.pools([pool.id for pool in _lost(case)])
     start = "starts" if len(tasks) == 1 else "start"
-    have = "is shut down and has" if len(_lost(case)) == 1 else "are shut down and have"
+    have = "has" if len(_lost(case)) == 1 else "have"
     return (
         f"{who(case, case.threads[0])} waits for {names}, which never {start}: {pools} {have} no "
-        "worker left."
+        "worker left, and will have none."
     )
 
 
 def _advice(case: Case) -> tuple[Advice, ...]:
     task = _tasks(case)[0]
-    name = case.words.task(task.id)
-    return (
-        Advice(
+    if any(pool.closed for pool in _lost(case)):
+        first = Advice(
             "wait-before-shutdown",
-            f"See to it that {name}, submitted{at(task.submit_site)}, is done before its pool is "
-            "shut down: shut it down only after the last wait for one of its tasks.",
-        ),
-        Advice(
-            "look-at-the-workers",
-            "Find out why the workers ended while a task was queued: an initializer that raises "
-            "ends them, and so does a BaseException that leaves a worker.",
-        ),
-        *with_timeout(case),
-    )
+            f"See to it that {case.words.task(task.id)}, submitted{at(task.submit_site)}, is done "
+            "before its pool is shut down: shut it down only after the last wait for its tasks.",
+        )
+    else:
+        first = Advice(
+            "no-exit-in-callbacks",
+            "Look for what ended the workers: sys.exit() or another BaseException in a "
+            "done-callback ends the worker that runs it, for good. Let callbacks catch what they "
+            "raise, or tell the main thread to exit instead.",
+        )
+    return (first, *with_timeout(case))
 
 
 KIND: Final = Kind("no-worker-left", _matches, _summary, _advice)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import groupby
+from collections import defaultdict
 
 from tpanalyze.describe import at, counted, listing, number, place
 from tpanalyze.findings import Advice
@@ -64,21 +64,25 @@ def stuck(case: Case, thread: Thread) -> str:
 
 
 def _threads(case: Case) -> list[str]:
-    def likeness(thread: Thread) -> tuple[str, ...]:
-        task = thread.task
-        function = "" if task is None else case.words.function_of(task)
-        wait = thread.wait
-        assert wait is not None
-        return str(thread.pool), function, wait.operation, place(wait.site)
-
+    """Return a sentence for each blocked thread; of many that do the same, for the first ones."""
+    groups: defaultdict[tuple[str, ...], list[Thread]] = defaultdict(list)
+    for thread in case.threads:
+        groups[_likeness(case, thread)].append(thread)
     told = []
-    for _, alike in groupby(sorted(case.threads, key=lambda t: (likeness(t), t.id)), likeness):
-        group = list(alike)
+    for group in groups.values():
         shown = group if len(group) <= _FOLD + 1 else group[:_FOLD]
         told += [stuck(case, thread) for thread in shown]
         if len(group) > len(shown):
             told.append(f"{number(len(group) - len(shown))} more threads do the same")
     return told
+
+
+def _likeness(case: Case, thread: Thread) -> tuple[str, ...]:
+    """Return what threads have in common that do the same at the same place."""
+    function = "" if thread.task is None else case.words.function_of(thread.task)
+    if thread.wait is None:
+        return str(thread.pool), function
+    return str(thread.pool), function, thread.wait.operation, place(thread.wait.site)
 
 
 def _queued(case: Case) -> list[str]:
@@ -103,17 +107,22 @@ def _queued(case: Case) -> list[str]:
 def _pool(case: Case, pool: Pool) -> str:
     name, live = case.words.pool(pool.id), len(pool.workers)
     if not live:
-        return f"{name} is shut down and has no worker left"
+        if pool.closed:
+            return f"{name} has no worker left, and gets no more, since it is shut down"
+        return (
+            f"{name} has no worker left: those it was allowed have died, and a pool does not "
+            "replace a dead worker"
+        )
     occupied = f"{name} has {counted(live, 'worker')}"
     occupied += ", and it is blocked" if live == 1 else ", and all of them are blocked"
+    if pool.max_workers is not None and live >= pool.max_workers:
+        return f"{occupied}; it may not have more"
     if pool.closed:
         return f"{occupied}; it is shut down, so it gets no more"
-    if pool.max_workers is not None and live < pool.max_workers:
-        return (
-            f"{occupied}; it may have {pool.max_workers}, but starts one only when something is "
-            "submitted, and every thread that could submit is stuck"
-        )
-    return f"{occupied}; it may not have more"
+    return (
+        f"{occupied}; it may have {pool.max_workers}, but starts one only when something is "
+        "submitted, and every thread that could submit is stuck"
+    )
 
 
 def _nobody(case: Case) -> str:
@@ -157,11 +166,13 @@ def with_timeout(case: Case) -> tuple[Advice, ...]:
     if not case.waits:
         return ()
     where = wait_places(case)
+    returns = all(wait.operation.startswith("wait(") for _, wait in case.waits)
+    instead = "returns with the rest in not_done" if returns else "raises a TimeoutError"
     return (
         Advice(
             "timeout",
             "As a last resort, wait with a timeout"
             + (f" at {where}" if where else "")
-            + ": the program then fails with a TimeoutError instead of hanging. It cures nothing.",
+            + f": the call then {instead} instead of hanging. It cures nothing.",
         ),
     )

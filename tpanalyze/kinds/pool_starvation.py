@@ -35,6 +35,12 @@ def _summary(case: Case) -> str:
             f"The {only} of {name} {runs} for {what}, which {verb} queued in that same pool: no "
             f"worker will ever be free to start {'it' if len(awaited) == 1 else 'them'}."
         )
+    run, queue = _function_of_all(case, workers), _function_of_all_queued(case)
+    if direct and run and queue:
+        return (
+            f"All {number(len(workers))} workers of {name} run {run} and wait for calls of {queue} "
+            "that are queued in that same pool: no worker will ever be free to start them."
+        )
     if direct:
         return (
             f"All {number(len(workers))} workers of {name} wait for tasks that are queued in that "
@@ -54,6 +60,19 @@ def _summary_of_several(case: Case) -> str:
         f"Pools {listing(names)} starve each other: all their workers wait, in the end, for tasks "
         "that are queued in one of these pools, and no worker will ever be free to start them."
     )
+
+
+def _function_of_all(case: Case, workers: tuple[Thread, ...]) -> str:
+    """Return the name of the function that all of them run; empty if there is no such one."""
+    tasks = [case.snapshot.tasks.get(w.task) if w.task is not None else None for w in workers]
+    names = {task.function.name if task and task.function else "" for task in tasks}
+    return names.pop() if len(names) == 1 else ""
+
+
+def _function_of_all_queued(case: Case) -> str:
+    """Return the name of the function that all queued tasks of the core call; empty if none is."""
+    names = {task.function.name if task.function else "" for task in case.queued}
+    return names.pop() if len(names) == 1 else ""
 
 
 def _queued_targets(case: Case, worker: Thread) -> tuple[Task, ...]:

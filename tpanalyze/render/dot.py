@@ -24,7 +24,7 @@ from tpanalyze.render.diagram.picture import (
     Row,
     Slot,
 )
-from tpanalyze.render.dot_heading import badge, heading
+from tpanalyze.render.dot_heading import heading
 from tpanalyze.render.dot_pieces import (
     SMALL,
     TEXT,
@@ -37,6 +37,7 @@ from tpanalyze.render.dot_pieces import (
     statement,
 )
 from tpanalyze.render.dot_quote import html, html_tooltip, quoted, tooltip
+from tpanalyze.render.headline import badge
 from tpanalyze.render.labels import shorten
 from tpanalyze.render.palette import FONT, LIGHT, Role
 
@@ -46,8 +47,8 @@ class DotOptions:
     """How the diagram is drawn."""
 
     limits: Limits = field(default_factory=Limits)
-    wrap: int = 92
-    """the most letters in a line of the heading"""
+    letters: int = 92
+    """the most in a line of the heading"""
 
 
 _DEFAULTS: Final = DotOptions()
@@ -59,7 +60,7 @@ def render_dot(report: Report, options: DotOptions = _DEFAULTS) -> str:
     The same report gives the same text, byte for byte.
     """
     shown = compose(report, options.limits)
-    body = _attributes(heading(report, shown, options.wrap))
+    body = _attributes(heading(report, shown, options.letters))
     for box in shown.pools:
         body += _pool(box, report, shown.arrows)
     body += [_card(card, report) for card in shown.cards]
@@ -101,7 +102,7 @@ def _attributes(title: str) -> list[str]:
 def _pool(box: PoolBox, report: Report, arrows: Sequence[Arrow]) -> list[str]:
     text = f"{box.title} · {box.detail}"
     words = bold(box.title) + font(f" · {box.detail}", LIGHT.muted, TEXT)
-    frame = LIGHT.pool_frame if box.role is Role.PLAIN else LIGHT.tone(box.role).strong
+    frame = LIGHT.pool_frame if box.role is Role.PLAIN else LIGHT.tone(box.role).line
     attributes = {
         "label": f"<{plain_table([cell(words, text, TEXT)])}>",
         "labeljust": "l",
@@ -120,16 +121,23 @@ def _pool(box: PoolBox, report: Report, arrows: Sequence[Arrow]) -> list[str]:
 
 
 def _column(box: PoolBox, slot: Slot, arrows: Sequence[Arrow]) -> list[str]:
-    """Return what puts the workers that the slot leads to below each other, in their order.
+    """Return what puts the workers that the slot leads to below each other.
 
-    With ``rankdir=LR`` an edge within a rank leads upwards.
+    They are in the order of the rows they wait for, so that no arrows cross.  With ``rankdir=LR``
+    an edge within a rank leads upwards.
     """
     cards = {card.id for card in box.cards}
     held = {arrow.target.id for arrow in arrows if arrow.source.id == slot.id}
     if any({arrow.source.id, arrow.target.id} <= cards for arrow in arrows) or len(held) < 2:
         return []
-    upwards = [card.id for card in reversed(box.cards) if card.id in held]
-    return [f"{{rank=same; {' -> '.join(upwards)} [style=invis]}}"]
+    rows = [row.port for row in box.queue.rows] if box.queue is not None else []
+    first = {
+        arrow.source.id: rows.index(arrow.target.port)
+        for arrow in reversed(arrows)
+        if box.queue is not None and arrow.target.id == box.queue.id and arrow.target.port in rows
+    }
+    downwards = sorted((c.id for c in box.cards if c.id in held), key=lambda c: first.get(c, 0))
+    return [f"{{rank=same; {' -> '.join(reversed(downwards))} [style=invis]}}"]
 
 
 def _empty(box: PoolBox) -> str:
@@ -145,7 +153,7 @@ def _card(card: Card, report: Report) -> str:
     head = cell(words, card.title, TEXT, bold=True, padding=5, more={"BGCOLOR": band})
     span = {}
     if card.finding is not None and len(report.findings) > 1 and card.role is Role.CORE:
-        mark = badge(report.findings[card.finding], card.finding, len(report.findings))
+        mark = badge(report.findings, card.finding)
         marked = font(mark, ink, SMALL)
         head += cell(marked, mark, SMALL, padding=5, more={"BGCOLOR": band, "ALIGN": "RIGHT"})
         span = {"COLSPAN": "2"}
@@ -195,7 +203,7 @@ def _slot(slot: Slot) -> str:
         "style": "filled",
         "margin": quoted("0.02,0.03"),
         "fillcolor": quoted(tone.tint),
-        "color": quoted(tone.strong),
+        "color": quoted(tone.line),
         "fontsize": str(SMALL),
     }
     return statement(slot.id, {**look, **_identity(slot.id, slot.role, "\n".join(slot.lines))})
@@ -267,7 +275,7 @@ def _arrow_attributes(arrow: Arrow, number: int) -> dict[str, str]:
     width = _WIDTH[arrow.role] if arrow.relation is not Relation.HELD_BY else 1.0
     relation = arrow.relation.name.lower().replace("_", "-")
     attributes = {
-        "color": quoted(LIGHT.tone(arrow.role).strong),
+        "color": quoted(LIGHT.tone(arrow.role).line),
         "style": _STYLE[arrow.relation],
         "penwidth": f"{width:g}",
         "id": quoted(f"arrow{number}"),

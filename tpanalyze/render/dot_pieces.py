@@ -37,9 +37,9 @@ def plain_table(rows: Iterable[str], **attributes: str) -> str:
 def card_table(role: Role, rows: Iterable[str]) -> str:
     """Return an HTML-like table in the colours of a role, framed."""
     tone = LIGHT.tone(role)
-    # Filled in the frame's colour: the band on top and the frame are one shape, without a gap.
+    # Filled like the band on top: so there is no gap between band and frame.
     fill = tone.tint if role is Role.PLAIN else tone.strong
-    frame = {"BORDER": "2" if role is Role.CORE else "1", "COLOR": tone.strong, "BGCOLOR": fill}
+    frame = {"BORDER": "2" if role is Role.CORE else "1", "COLOR": tone.line, "BGCOLOR": fill}
     return _table({**frame, "CELLPADDING": "4"}, rows)
 
 

@@ -25,7 +25,7 @@ PNG_DPI: Final = 144
 
 _PATIENCE_S: Final = 120
 _HEAD: Final = re.compile(
-    r'\s*(?:strict\s+)?(?:di)?graph\b\s*(?:\w+|"(?:[^"\\]|\\.)*")?\s*\{', re.I
+    r'\s*(?:strict\s+)?(?:di)?graph\b\s*(?:\w+|"(?:[^"\\]|\\.)*")?\s*\{', re.IGNORECASE
 )
 _PDF_DATE: Final = re.compile(rb"/CreationDate \([^()]*\)")
 

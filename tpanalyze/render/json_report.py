@@ -1,31 +1,41 @@
 """The report as JSON, for programs: everything the text says, and the numbers behind it.
 
-Version 1 of the form.  Times are integers in nanoseconds since the recording began; a place is a
-list of frames, innermost first; what is not known is ``null``.  The keys:
+Version 1 of the form.  Times are integers in nanoseconds since the recording began; what is not
+known is ``null``.  The keys:
 
 * ``version``: of this form; it grows by adding keys.
 * ``verdict``: ``deadlock``, ``stalled``, ``starving``, ``potential`` or ``none``.
 * ``at_ns``: the moment the verdict is about.
-* ``findings``: independent root causes, those with most victims first, each with
+* ``findings``: independent root causes, those with most victims first.
+* ``trace``: the trace's name; ``program``: what was recorded, by ``name``, ``pid``, ``started``,
+  ``python``, ``implementation``, ``free_threaded``, ``platform``, ``cpus``, and by which
+  ``recorder`` and ``format``.
+* ``quality``: ``events``, ``ended`` (``exit``, ``stop``, or null: killed or still running),
+  ``dropped``, ``complete`` and ``remarks``, each with ``grade``, ``slug``, ``text`` and ``line``.
 
-  * ``verdict``, ``kind`` (an entry in ``docs/findings.md``), ``signature`` (the same for two
-    reports of the same problem), ``certain_since_ns``, ``summary``, ``because`` (the proof, a
-    sentence each), ``conditions`` (what it takes for granted),
-  * ``core`` and ``victims``: *parties*, blocked threads first, then tasks that no worker starts,
-  * ``pools``: ``id``, ``name``, ``kind``, ``max_workers``, ``workers``, ``waiting``, ``running``,
-    ``idle``, ``starting``, ``unseen`` (counts), ``occupied_by`` (numbers of threads), ``queued``
-    (numbers of tasks, in order), ``closed``,
-  * ``advice``: ``slug`` and ``text``.
+A finding has
 
-* A *party* has ``thread``, ``thread_name``, ``main``, ``pool`` (whose worker it is), ``task``,
-  ``function``, ``operation``, ``timed``, ``need`` and ``of`` (so many of so many futures), ``site``
-  (where it waits; of a task, where it was submitted), ``since_ns``, ``stuck_ns``, ``waits_for`` and
-  ``path`` (of a victim: the way into the core).  A task that no worker starts has no thread.
-* Each of ``waits_for`` has ``kind`` (``task``, ``thread`` or ``pool``), ``id``, ``label``, and of a
-  task ``function``, ``state``, ``pool``, ``worker`` and ``submit_site``.  What occupies the worker
-  that a queued task needs stands in the ``occupied_by`` of its pool.
-* ``trace``, ``program`` (the trace's header) and ``quality``: ``events``, ``ended``, ``dropped``,
-  ``complete``, ``remarks``.
+* ``verdict``, ``kind`` (an entry in ``docs/findings.md``), ``signature`` (the same for two reports
+  of the same problem), ``certain_since_ns``, ``summary``, ``because`` (the proof, a sentence each)
+  and ``conditions`` (what it takes for granted);
+* ``core`` and ``victims``: parties, blocked threads first, then tasks that no worker starts;
+* ``pools``: each with ``id``, ``name``, ``kind``, ``max_workers``, the counts ``workers``,
+  ``waiting``, ``running``, ``idle``, ``starting`` and ``unseen``, the threads ``occupied_by``, the
+  tasks ``queued`` in order, and ``closed``;
+* ``advice``: each with ``slug`` and ``text``.
+
+A party has ``thread``, ``thread_name``, ``main``, ``pool`` (whose worker it is), ``task``,
+``function``, ``operation``, ``timed``, ``need`` and ``of`` (so many of so many futures), ``site``
+(where it waits; of a task, where it was submitted), ``since_ns``, ``stuck_ns``, ``waits_for`` and
+``path`` (of a victim: the way into the core, each step with ``kind`` and ``id``).  A task that no
+worker starts has no thread.
+
+Each of ``waits_for`` has ``kind`` (``task``, ``thread`` or ``pool``), ``id`` and ``label``, and of
+a task ``function``, ``state``, ``pool``, ``worker`` and ``submit_site``.  What occupies the worker
+that a queued task needs stands in the ``occupied_by`` of its pool.
+
+A site is a list of frames, innermost first, each with ``file``, ``line``, ``function`` and
+``stdlib`` (it belongs to the standard library).
 """
 
 from __future__ import annotations

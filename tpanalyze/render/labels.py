@@ -1,4 +1,4 @@
-"""Short names for the things in a picture: one line each, legal in XML, and never long."""
+"""The words of the pictures: one line each, legal in XML, and never long."""
 
 from __future__ import annotations
 
@@ -100,6 +100,15 @@ def pool_name(pool: Pool) -> str:
 def operation(wait: Wait) -> str:
     """Return how the program wrote the wait: ``result()``, ``wait(ALL_COMPLETED)``."""
     return _OPERATIONS.get(wait.operation, shorten(wait.operation) or "a wait")
+
+
+def doing(wait: Wait) -> str:
+    """Return what a thread waits in and where: ``result() at app.py:31``.
+
+    At interpreter exit no code of the app is running, and so there is no place to name.
+    """
+    where = "" if wait.operation == "interpreter exit" else at(wait.site)
+    return operation(wait) + where
 
 
 def counted(number: int, noun: str) -> str:

@@ -12,6 +12,7 @@ of Machado, Oliveira and Fernandes 2009), and line weight and words say the same
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Final
@@ -28,12 +29,23 @@ class Role(StrEnum):
     """neither: it can move, or it is context"""
 
 
+RANK: Final = {Role.CORE: 0, Role.VICTIM: 1, Role.PLAIN: 2}
+"""Order of the roles, what matters most first."""
+
+
+def gravest(roles: Iterable[Role]) -> Role:
+    """Return the role that matters most; PLAIN if there is none."""
+    return min(roles, key=RANK.__getitem__, default=Role.PLAIN)
+
+
 @dataclass(frozen=True, slots=True)
 class Tone:
-    """The three shades in which one role is drawn."""
+    """The shades in which one role is drawn."""
 
     strong: str
-    """bands, borders, arrows"""
+    """bands and badges"""
+    line: str
+    """borders and arrows"""
     tint: str
     """areas with text on them"""
     on_strong: str
@@ -62,6 +74,8 @@ class Theme:
     plain: Tone
     running: str
     """time in which a task runs"""
+    on_running: str
+    """text on `running`"""
     waiting: str
     """time in which a thread waits"""
     waiting_line: str
@@ -83,10 +97,11 @@ LIGHT: Final = Theme(
     pool="#f5f7fa",
     pool_frame="#b9c2cc",
     grid="#e4e8ec",
-    core=Tone(strong="#c2340c", tint="#fff0ea", on_strong="#fffdfc"),
-    victim=Tone(strong="#d99a00", tint="#fff7e0", on_strong="#241a00"),
-    plain=Tone(strong="#818b98", tint="#fcfdfe", on_strong="#fefeff"),
-    running="#2b8a8f",
+    core=Tone(strong="#b42b08", line="#ac2606", tint="#fff0ea", on_strong="#fffdfc"),
+    victim=Tone(strong="#e8ac1c", line="#bd8400", tint="#fff6dd", on_strong="#1d1500"),
+    plain=Tone(strong="#6a7481", line="#818b98", tint="#fcfdfe", on_strong="#fefeff"),
+    running="#23797e",
+    on_running="#fdffff",
     waiting="#d5e9ea",
     waiting_line="#8fc1c4",
     queued="#dbe0e7",
@@ -101,10 +116,11 @@ DARK: Final = Theme(
     pool="#161b22",
     pool_frame="#434c57",
     grid="#232a33",
-    core=Tone(strong="#ff7a50", tint="#34170d", on_strong="#1a0a04"),
-    victim=Tone(strong="#d9a321", tint="#2b2108", on_strong="#171100"),
-    plain=Tone(strong="#7d8793", tint="#1d232b", on_strong="#0b0e12"),
+    core=Tone(strong="#ee5a30", line="#ef5b31", tint="#34170d", on_strong="#1a0a04"),
+    victim=Tone(strong="#efc551", line="#eec44f", tint="#2b2108", on_strong="#171100"),
+    plain=Tone(strong="#8f99a5", line="#7d8793", tint="#1d232b", on_strong="#0b0e12"),
     running="#3fa7ac",
+    on_running="#041415",
     waiting="#16383b",
     waiting_line="#2c6a6e",
     queued="#29313b",

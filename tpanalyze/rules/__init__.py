@@ -4,7 +4,8 @@ One module per subject, one function per rule; this is the registry.  A rule tha
 false alarms, a rule that is too generous misses deadlocks; ``tests/test_soundness.py`` drops and
 loosens each in turn and must notice.
 
-A new kind of wait is a class in :mod:`tpanalyze.model`, a module here, and a line in ``RULES``.
+A new kind of wait is a class in :mod:`tpanalyze.model`, a module here, its name in
+``threads.RULED`` and a line in ``RULES``; until then its waits count as able to end.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ RuleSource = Callable[[Snapshot], Iterable[Rule]]
 
 RULES: Final[tuple[RuleSource, ...]] = (
     threads.a_running_thread_moves,
+    threads.a_wait_without_a_rule_may_end,
     threads.a_timed_wait_ends_by_itself,
     waits.a_wait_ends_when_enough_futures_are_done,
     waits.a_wait_for_an_exception_ends_when_one_may_fail,

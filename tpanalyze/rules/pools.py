@@ -6,6 +6,7 @@ inside ``submit``, and only when it believes that none is idle.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from tpanalyze.atoms import ANYBODY, frees, moves
@@ -43,16 +44,21 @@ def an_occupied_worker_becomes_free_if_it_moves(snapshot: Snapshot) -> Iterator[
         yield Rule(frees(pool.id), 1, body, "one of its workers can get on with its task")
 
 
-def may_grow(pool: Pool) -> bool:
-    """Return whether the next submit may start one more worker."""
+def may_grow(pool: Pool, begun: int) -> bool:
+    """Return whether the next submit may start one more worker; so many have `begun` so far.
+
+    Those that have ended count: a pool never forgets a worker, not even one that died of an
+    exception (CPython, ``ThreadPoolExecutor._adjust_thread_count``).
+    """
     if pool.closed or pool.max_workers is None:
         return False
-    return len(pool.workers) + pool.starting + pool.unseen < pool.max_workers
+    return begun + pool.starting + pool.unseen < pool.max_workers
 
 
 def a_submit_may_bring_one_more_worker(snapshot: Snapshot) -> Iterator[Rule]:
     """An open pool that is not full grows when any thread that moves submits something."""
+    begun = Counter(thread.pool for thread in snapshot.threads.values())
     for pool in snapshot.pools.values():
-        if may_grow(pool):
+        if may_grow(pool, begun[pool.id]):
             reason = "it is not full, and somebody may submit a task and so start a worker"
             yield Rule(frees(pool.id), 1, (ANYBODY,), reason)

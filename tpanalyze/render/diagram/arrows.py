@@ -9,9 +9,10 @@ from typing import Final
 
 from tpanalyze.findings import Edge, Node, Relation
 from tpanalyze.model import ThreadId
-from tpanalyze.render.diagram.picture import Arrow, End, gravest
+from tpanalyze.render.diagram.picture import Arrow, End
 from tpanalyze.render.diagram.scene import Scene, arrow_role, thread_node
 from tpanalyze.render.labels import shorten, stack
+from tpanalyze.render.palette import gravest
 
 _NAMED: Final = 10
 

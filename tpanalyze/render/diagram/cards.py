@@ -12,6 +12,7 @@ from tpanalyze.render.diagram.picture import Card
 from tpanalyze.render.diagram.scene import Scene, task_node, thread_node
 from tpanalyze.render.labels import (
     at,
+    doing,
     function_name,
     operation,
     shorten,
@@ -47,13 +48,13 @@ def thread_card(scene: Scene, number: ThreadId) -> Single:
     if len(thread.tasks) > 1:
         outer = (task_name(scene.snapshot.tasks.get(n), n) for n in thread.tasks[-2::-1])
         lines.append("inside " + shorten(", ".join(outer)))
-    doing = _doing(thread)
-    common.append(doing)
+    now = str(thread.state) if thread.wait is None else doing(thread.wait)
+    common.append(now)
     card = Card(
         id=f"thread{number}",
         role=standing.role,
         title=thread_name(thread) + (" (main)" if _is_hidden_main(thread) else ""),
-        lines=(*lines, doing + _spent(scene, thread)),
+        lines=(*lines, now + _spent(scene, thread)),
         tooltip="\n".join(_story(scene, thread)),
         pool=thread.pool,
         finding=standing.finding,
@@ -70,12 +71,6 @@ def thread_card(scene: Scene, number: ThreadId) -> Single:
 
 def _is_hidden_main(thread: Thread) -> bool:
     return thread.main and thread.name != "MainThread"
-
-
-def _doing(thread: Thread) -> str:
-    if thread.wait is None:
-        return str(thread.state)
-    return f"{operation(thread.wait)}{at(thread.wait.site)}"
 
 
 def _spent(scene: Scene, thread: Thread) -> str:

@@ -21,7 +21,6 @@ from tpanalyze.render.diagram.arrows import arrows
 from tpanalyze.render.diagram.cards import future_card, thread_card
 from tpanalyze.render.diagram.folding import Folded, fold
 from tpanalyze.render.diagram.picture import (
-    RANK,
     Arrow,
     End,
     Limits,
@@ -29,12 +28,11 @@ from tpanalyze.render.diagram.picture import (
     PoolBox,
     Queue,
     Slot,
-    gravest,
 )
 from tpanalyze.render.diagram.queues import queue_rows
 from tpanalyze.render.diagram.scene import Scene, thread_node
 from tpanalyze.render.labels import counted, pool_name
-from tpanalyze.render.palette import Role
+from tpanalyze.render.palette import RANK, Role, gravest
 
 
 def compose(report: Report, limits: Limits) -> Picture:

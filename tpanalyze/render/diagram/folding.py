@@ -9,8 +9,8 @@ from typing import Final
 
 from tpanalyze.findings import Node, NodeKind
 from tpanalyze.render.diagram.cards import Single
-from tpanalyze.render.diagram.picture import Card, Limits, gravest
-from tpanalyze.render.palette import Role
+from tpanalyze.render.diagram.picture import Card, Limits
+from tpanalyze.render.palette import Role, gravest
 
 NAMED: Final = 10
 """How many names a tooltip lists."""

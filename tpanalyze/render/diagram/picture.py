@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
 
 from tpanalyze.findings import Relation
 from tpanalyze.model import PoolId
@@ -132,12 +130,3 @@ class Picture:
     def empty(self) -> bool:
         """True if there is nothing to draw."""
         return not self.pools and not self.cards
-
-
-RANK: Final = {Role.CORE: 0, Role.VICTIM: 1, Role.PLAIN: 2}
-"""Order of the roles, what matters most first."""
-
-
-def gravest(roles: Iterable[Role]) -> Role:
-    """Return the role that matters most; PLAIN if there is none."""
-    return min(roles, key=RANK.__getitem__, default=Role.PLAIN)

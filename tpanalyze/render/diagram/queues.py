@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from tpanalyze.model import Pool, TaskId, TaskState
-from tpanalyze.render.diagram.picture import End, Limits, Queue, Row, gravest
+from tpanalyze.render.diagram.picture import End, Limits, Queue, Row
 from tpanalyze.render.diagram.scene import Scene, task_node
 from tpanalyze.render.labels import function_name, place, stack, task_name
-from tpanalyze.render.palette import Role
+from tpanalyze.render.palette import Role, gravest
 
 _FUNCTIONS_NAMED = 10
 

@@ -9,9 +9,8 @@ from typing import Final
 
 from tpanalyze.findings import Edge, Finding, Node, NodeKind, Party, Relation, Report
 from tpanalyze.model import PoolId, Snapshot, Task, TaskId, Thread, ThreadId
-from tpanalyze.render.diagram.picture import RANK
 from tpanalyze.render.labels import pool_name, task_name, thread_name
-from tpanalyze.render.palette import Role
+from tpanalyze.render.palette import RANK, Role
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,66 @@
+"""Regenerate the samples in ``traces/``: run each program until it hangs, and keep what it left.
+
+    python3 dev.py python -m tools.samples [NAME ...]
+
+For each ``traces/NAME/program.py``: ``trace.jsonl``, the report in words and as JSON, and the
+pictures.  The trace is a new one each time; the rest follows from it, and a test holds them
+together, so after a change in the analyser only the rest has to be made again: ``--keep-traces``.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tools.hang import record_until_it_hangs
+
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLES = ROOT / "traces"
+LINGER_S = 2.5
+
+RESULTS = {
+    "report.txt": (),
+    "report.json": ("--json",),
+    "graph.svg": ("--svg=-",),
+    "timeline.svg": ("--timeline=-",),
+}
+"""What a sample has beside its trace, and the options of ``tpanalyze`` that make it."""
+
+
+def samples() -> list[Path]:
+    """Return the directories of the samples, by name."""
+    return sorted(program.parent for program in SAMPLES.glob("*/program.py"))
+
+
+def analysed(sample: Path, result: str) -> bytes:
+    """Return what ``tpanalyze`` makes of a sample's trace."""
+    analyse = [sys.executable, "-m", "tpanalyze", "trace.jsonl", *RESULTS[result]]
+    return subprocess.run(analyse, check=False, cwd=sample, capture_output=True).stdout
+
+
+def record(sample: Path) -> None:
+    """Record the sample's program until it hangs, and a little longer."""
+    trace = Path("trace.jsonl")
+    (sample / trace).unlink(missing_ok=True)
+    command = ["-q", "-o", str(trace), "program.py"]
+    record_until_it_hangs(command, trace=trace, cwd=sample, linger_s=LINGER_S)
+
+
+def main(arguments: list[str]) -> int:
+    """Regenerate the samples that are named, or all."""
+    keep = "--keep-traces" in arguments
+    named = {word for word in arguments if not word.startswith("-")}
+    for sample in samples():
+        if named and sample.name not in named:
+            continue
+        if not keep:
+            record(sample)
+        for result in RESULTS:
+            (sample / result).write_bytes(analysed(sample, result))
+        sys.stdout.write(f"{sample.name}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

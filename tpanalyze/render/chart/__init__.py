@@ -1,0 +1,1 @@
+"""What the timeline shows, measured and placed before anything is drawn; see `compose`."""
