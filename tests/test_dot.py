@@ -152,6 +152,19 @@ def test_the_line_says_why_something_waits() -> None:
     assert styles == {("solid", "waits-for"), ("dashed", "needs-worker"), ("dotted", "held-by")}
 
 
+def test_a_queue_for_which_nobody_waits_is_drawn_without_arrows() -> None:
+    b = Builder()
+    pool = b.pool(2, "io")
+    left, one = b.run(pool, "left")
+    right, two = b.run(pool, "right")
+    b.submit(pool, "late")
+    b.wait(one, right)
+    b.wait(two, left)
+    drawn = graph(report(b.snapshot()))
+    assert drawn.pointing() == {("thread2", "thread3"), ("thread3", "thread2")}
+    assert drawn.nodes == {"thread2", "thread3", "queue1"}
+
+
 def test_the_only_worker_of_a_pool_stands_for_a_worker_of_it() -> None:
     drawn = graph(own_pool(workers=1))
     assert drawn.pointing("needs-worker") == {("queue1", "thread2")}

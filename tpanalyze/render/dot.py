@@ -262,12 +262,15 @@ def _arrows(shown: Picture) -> list[str]:
             attributes["constraint"] = "false"
             hints[f"{arrow.source.id} -> {slot.id}"] = None
         lines.append(statement(f"{_end(arrow.source)} -> {head}", attributes))
-    waits = {(arrow.source.id, arrow.target.id) for arrow in shown.arrows}
+    joined = {(arrow.source.id, arrow.target.id) for arrow in shown.arrows}
+    touched = {end for pair in joined for end in pair}
     for box in shown.pools:
-        if box.slot is not None and box.queue is not None:
-            own = {(card.id, box.queue.id) for card in box.cards}
-            if own and not own & waits:  # they wait elsewhere
-                hints |= {f"{card} -> {queue}": None for card, queue in sorted(own)}
+        if box.queue is None or not box.cards:
+            continue
+        if box.queue.id not in touched:
+            hints[f"{box.cards[0].id} -> {box.queue.id}"] = None
+        elif box.slot is not None and not any((c.id, box.queue.id) in joined for c in box.cards):
+            hints |= {f"{card.id} -> {box.queue.id}": None for card in box.cards}
     return lines + [f"{hint} [style=invis]" for hint in hints]
 
 

@@ -21,7 +21,7 @@ _LONG_STEPS: Final = tuple(
     + [hours * _HOUR for hours in (1, 2, 3, 6, 12)]
 )
 
-_TAIL_SHARE: Final = 0.2
+_TAIL_SHARE: Final = 0.24
 """of the width, for a tail in which nothing changes"""
 _LEAD: Final = 0.04
 """of the eventful time, shown after the last change before the break"""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final
 
-from tpanalyze.findings import Edge, Node, Relation
+from tpanalyze.findings import Edge, Relation
 from tpanalyze.model import ThreadId
 from tpanalyze.render.diagram.picture import Arrow, End
 from tpanalyze.render.diagram.scene import Scene, arrow_role, thread_node
@@ -22,28 +21,41 @@ type EndOf = Callable[[Edge], tuple[End | None, End | None]]
 def arrows(scene: Scene, ends: EndOf) -> tuple[Arrow, ...]:
     """Return the arrows between what is drawn; `ends` tells where the two ends of an edge are.
 
-    What holds a pool's workers is drawn only where something needs one of them.
+    That a queue needs a worker is drawn only where something waits for one of its tasks; and what
+    holds the workers of a pool, only where its queue needs one.
     """
-    merged: dict[tuple[End, End, Relation, str], Arrow] = {}
-    sources: defaultdict[tuple[End, End, Relation, str], set[Node]] = defaultdict(set)
+    merged: defaultdict[tuple[End, End, Relation, str], list[Edge]] = defaultdict(list)
     for edge in scene.edges:
         source, target = ends(edge)
         if source is None or target is None:
             continue
         if edge.relation is Relation.HELD_BY and source == target:
             continue  # a worker and its task share a card; so may a pool and its only worker
-        arrow = Arrow(source, target, edge.relation, arrow_role(scene, edge), _label(edge), "")
-        key = (source, target, edge.relation, arrow.label)
-        if (before := merged.get(key)) is None:
-            merged[key] = replace(arrow, tooltip="\n".join(_story(scene, edge)))
-        else:
-            merged[key] = replace(before, role=gravest((before.role, arrow.role)))
-        sources[key].add(edge.source)
-    needed = {a.target for a in merged.values() if a.relation is Relation.NEEDS_WORKER}
+        merged[source, target, edge.relation, _label(edge)].append(edge)
+    awaited = {target.id for _, target, relation, _ in merged if relation is Relation.WAITS_FOR}
+    needed = {
+        target
+        for source, target, relation, _ in merged
+        if relation is Relation.NEEDS_WORKER and source.id in awaited
+    }
+    superfluous = {
+        key
+        for key in merged
+        if (key[2] is Relation.NEEDS_WORKER and key[1] not in needed)
+        or (key[2] is Relation.HELD_BY and key[0] not in needed)
+    }
     return tuple(
-        replace(arrow, times=len(sources[key]))
-        for key, arrow in merged.items()
-        if arrow.relation is not Relation.HELD_BY or arrow.source in needed
+        Arrow(
+            source,
+            target,
+            relation,
+            gravest(arrow_role(scene, edge) for edge in alike),
+            label,
+            "\n".join(_story(scene, alike[0])),
+            times=len({edge.source for edge in alike}),
+        )
+        for (source, target, relation, label), alike in merged.items()
+        if (source, target, relation, label) not in superfluous
     )
 
 
