@@ -71,7 +71,7 @@ def with_need(changed: RuleSource, need: Callable[[Rule], int]) -> tuple[RuleSou
 
 
 def is_killed(sources: Iterable[RuleSource], taste: str = "") -> bool:
-    """Return whether the engine with these rules is caught; looking first at programs to a taste."""
+    """Return whether an engine with these rules is caught; programs to the taste come first."""
     engine = partial(build, sources=tuple(sources))
     numbers = sorted(range(PROGRAMS), key=lambda n: (TASTES[n % len(TASTES)].name != taste, n))
     try:
@@ -99,7 +99,7 @@ def test_loosening_any_rule_misses_a_deadlock(rule: RuleSource) -> None:
 
 
 def test_a_pool_that_is_full_does_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pools, "may_grow", lambda pool, begun: not pool.closed)
+    monkeypatch.setattr(pools, "may_grow", lambda pool, _begun: not pool.closed)
     assert is_killed(RULES)
 
 

@@ -367,10 +367,10 @@ def test_a_task_in_a_pool_without_workers_has_no_worker_left() -> None:
     finding = the_finding(b.snapshot())
     assert finding.kind == "no-worker-left"
     assert finding.summary == (
-        "The main thread waits for task 1 (late), which never starts: pool ThreadPoolExecutor-0 has "
-        "no worker left, and will have none."
+        "The main thread waits for task 1 (late), which never starts: pool ThreadPoolExecutor-0 "
+        "has no worker left, and will have none."
     )
-    assert advice(finding, "wait-before-shutdown")
+    assert "sys.exit()" in advice(finding, "no-exit-in-callbacks")
 
 
 def test_a_pool_whose_worker_died_has_no_worker_left() -> None:

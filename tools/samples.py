@@ -18,6 +18,8 @@ from tools.hang import record_until_it_hangs
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ROOT / "traces"
 LINGER_S = 2.5
+MOST_BYTES = 200_000
+"""What is larger is not kept: a thousand victims fill a megabyte of JSON."""
 
 RESULTS = {
     "report.txt": (),
@@ -57,7 +59,9 @@ def main(arguments: list[str]) -> int:
         if not keep:
             record(sample)
         for result in RESULTS:
-            (sample / result).write_bytes(analysed(sample, result))
+            data = analysed(sample, result)
+            if len(data) <= MOST_BYTES:
+                (sample / result).write_bytes(data)
         sys.stdout.write(f"{sample.name}\n")
     return 0
 

@@ -26,6 +26,9 @@ from tpanalyze.model import (
     Wait,
 )
 
+INTERPRETER_EXIT: Final = "interpreter exit"
+"""The operation in which the main thread waits for all workers once its work is done."""
+
 _NUMBERS: Final = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 

@@ -32,9 +32,12 @@ def core_parties(case: Case, edges: EdgesFrom) -> tuple[Party, ...]:
     workers that occupy it.
     """
     drawn: Drawn = set()
-    parties = [_thread_party(case, thread, edges, drawn) for thread in case.threads]
-    parties += [_task_party(task, _from_queue(case, task, edges), drawn) for task in case.queued]
-    return tuple(parties)
+    entered: set[Node] = set()
+    threads = [_thread_party(case, thread, edges, drawn) for thread in case.threads]
+    tasks = [
+        _task_party(task, _from_queue(case, task, edges, entered), drawn) for task in case.queued
+    ]
+    return (*threads, *tasks)
 
 
 def _thread_party(case: Case, thread: Thread, edges: EdgesFrom, drawn: Drawn) -> Party:
@@ -61,11 +64,14 @@ def _on_to_its_thread(edge: Edge, edges: EdgesFrom) -> list[Edge]:
     return [e for e in edges.get(edge.target, ()) if e.relation is Relation.HELD_BY]
 
 
-def _from_queue(case: Case, task: Task, edges: EdgesFrom) -> list[Edge]:
+def _from_queue(case: Case, task: Task, edges: EdgesFrom, entered: set[Node]) -> list[Edge]:
+    """Return the edge to the task's pool, and from there on if no task before it `entered` it."""
     found = []
     for edge in edges.get(Node(NodeKind.TASK, task.id), ()):
         found.append(edge)
-        found += [e for e in edges.get(edge.target, ()) if _in_core(case, e.target)]
+        if edge.target not in entered:
+            entered.add(edge.target)
+            found += [e for e in edges.get(edge.target, ()) if _in_core(case, e.target)]
     return found
 
 

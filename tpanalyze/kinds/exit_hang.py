@@ -9,17 +9,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from tpanalyze.describe import at, listing
+from tpanalyze.describe import INTERPRETER_EXIT, at, listing
 from tpanalyze.findings import Advice
 from tpanalyze.kinds.case import Case, Kind
 from tpanalyze.kinds.phrases import functions, with_timeout
 from tpanalyze.model import Thread
 
-EXIT: Final = "interpreter exit"
-
 
 def _at_exit(case: Case) -> list[Thread]:
-    return [thread for thread, wait in case.drains if wait.operation == EXIT]
+    return [thread for thread, wait in case.drains if wait.operation == INTERPRETER_EXIT]
 
 
 def _matches(case: Case) -> bool:

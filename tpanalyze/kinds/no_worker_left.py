@@ -1,4 +1,7 @@
-"""No worker left: a task stands in the queue of a pool that has no workers and gets none."""
+"""No worker left: a task stands in the queue of a pool that has no workers and gets none.
+
+Workers work off the queue before they leave a pool that is shut down; so these have died.
+"""
 
 from __future__ import annotations
 
@@ -38,20 +41,16 @@ def _summary(case: Case) -> str:
 
 def _advice(case: Case) -> tuple[Advice, ...]:
     task = _tasks(case)[0]
-    if any(pool.closed for pool in _lost(case)):
-        first = Advice(
-            "wait-before-shutdown",
-            f"See to it that {case.words.task(task.id)}, submitted{at(task.submit_site)}, is done "
-            "before its pool is shut down: shut it down only after the last wait for its tasks.",
-        )
-    else:
-        first = Advice(
+    return (
+        Advice(
             "no-exit-in-callbacks",
-            "Look for what ended the workers: sys.exit() or another BaseException in a "
+            f"Find what ended the workers while {case.words.task(task.id)}, submitted"
+            f"{at(task.submit_site)}, was queued: sys.exit() or another BaseException in a "
             "done-callback ends the worker that runs it, for good. Let callbacks catch what they "
             "raise, or tell the main thread to exit instead.",
-        )
-    return (first, *with_timeout(case))
+        ),
+        *with_timeout(case),
+    )
 
 
 KIND: Final = Kind("no-worker-left", _matches, _summary, _advice)

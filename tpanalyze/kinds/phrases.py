@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from tpanalyze.describe import at, counted, listing, number, place
+from tpanalyze.describe import INTERPRETER_EXIT, at, counted, listing, number, place
 from tpanalyze.findings import Advice
 from tpanalyze.kinds.case import Case
 from tpanalyze.model import DrainWait, Pool, Task, TaskState, Thread
@@ -57,7 +57,7 @@ def stuck(case: Case, thread: Thread) -> str:
     who = words.thread(thread.id) + (f" runs {task}, which" if task else "")
     if wait is None:
         return f"{who} is stuck"
-    if isinstance(wait, DrainWait) and wait.operation == "interpreter exit":
+    if isinstance(wait, DrainWait) and wait.operation == INTERPRETER_EXIT:
         return f"{who} has finished its work and waits, at interpreter exit, for {words.wait(wait)}"
     site = f" ({where})" if (where := place(wait.site)) else ""
     return f"{who} waits in {wait.operation}{site}, without a timeout, for {words.wait(wait)}"

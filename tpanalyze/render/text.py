@@ -230,7 +230,7 @@ class _Text:
         who = _capital(words.thread(thread)) + (f", in {task}," if task else "")
         stuck = duration(self._snapshot.time_ns - wait.since_ns)
         what = words.wait(wait)
-        if isinstance(wait, DrainWait) and wait.operation == "interpreter exit":
+        if isinstance(wait, DrainWait) and wait.operation == describe.INTERPRETER_EXIT:
             return f"{who} has finished its work; at interpreter exit it waits for {what}: {stuck}"
         where = describe.at(wait.site)
         timed = "" if not wait.timed else " with a timeout"
