@@ -18,7 +18,7 @@ TRACES = ROOT / "traces"
 
 @dataclass(frozen=True)
 class Stuck:
-    """What a test says of a party: its function, its operation, the text of the line it waits at."""
+    """What a test says of a party: its function, its operation, text of the line it waits at."""
 
     function: str
     operation: str
@@ -167,9 +167,7 @@ def described(report: Report, party: Party, name: str) -> Stuck:
     awaits: tuple[str, ...] = ()
     if isinstance(wait, FutureWait):
         awaits = tuple(function_of(report, task) for task in wait.futures)
-    return Stuck(
-        function_of(report, party.task), wait.operation, place(wait.site, name), awaits
-    )
+    return Stuck(function_of(report, party.task), wait.operation, place(wait.site, name), awaits)
 
 
 def assert_is(found: Stuck, expected: Stuck) -> None:
@@ -228,9 +226,7 @@ def assert_main_is_a_victim(report: Report, finding: Finding, classic: Classic) 
         assert all(edge.relation is Relation.DRAINS for edge in victim.edges)
 
 
-@pytest.mark.parametrize(
-    ("name", "twin"), [(c.name, twin) for c in CLASSICS for twin in c.twins]
-)
+@pytest.mark.parametrize(("name", "twin"), [(c.name, twin) for c in CLASSICS for twin in c.twins])
 def test_its_harmless_twin_ends_and_gives_none(name: str, twin: str, tmp_path: Path) -> None:
     run = record(tmp_path, "program.py", twin, cwd=TRACES / name)
     assert run.status == 0, run.stderr

@@ -90,9 +90,7 @@ def test_json_goes_to_standard_output_alone(
     assert finding["core"][0]["function"] == "load_book"
 
 
-def test_another_moment_can_be_asked_about(
-    trace: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_another_moment_can_be_asked_about(trace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([str(trace), "--at", "0.000001"]) == 0
     assert capsys.readouterr().out.startswith("NO DEADLOCK")
     assert run([str(trace), "--at", "100"]) == 1

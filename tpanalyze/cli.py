@@ -207,10 +207,8 @@ def _wants_color(environment: dict[str, str] | None = None) -> bool:
 def run(arguments: Sequence[str]) -> int:
     """Run the command with these words and return its exit status."""
     try:
-        main.main(list(arguments), prog_name="tpanalyze", standalone_mode=False)
-    except click.exceptions.Exit as done:
-        return done.exit_code
+        status = main.main(list(arguments), prog_name="tpanalyze", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return EXIT_ERROR
-    return EXIT_NOTHING_FOUND
+    return int(status or EXIT_NOTHING_FOUND)

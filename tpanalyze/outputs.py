@@ -22,6 +22,17 @@ STDOUT: Final = "-"
 MARK: Final = b"tpanalyze"
 _LOOKED_AT: Final = 4096
 
+_COMMENTS: Final = {
+    b"%PDF": b"% made by tpanalyze\n",
+    b"<": b"<!-- made by tpanalyze -->\n",
+    b"digraph": b"// made by tpanalyze\n",
+    b"#": b"\n<!-- made by tpanalyze -->\n",
+}
+"""How each of our formats begins, and a comment in it, to be added at the end."""
+
+_JSON: Final = b'"verdict":'
+"""JSON has no comments; our reports have this near their beginning."""
+
 
 def write(data: bytes, path: str, *, force: bool = False) -> None:
     """Write `data` to `path`, or to standard output for ``-``.  Raises `OutputError`."""
@@ -57,8 +68,9 @@ def marked(data: bytes) -> bytes:
         return data
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return _with_png_text(data)
-    if data.startswith(b"%PDF"):
-        return data + b"% made by tpanalyze\n"
+    for start, comment in _COMMENTS.items():
+        if data.startswith(start):
+            return data + comment
     return data
 
 
@@ -74,7 +86,8 @@ def _is_ours(path: Path) -> bool:
     with path.open("rb") as file:
         start = file.read(_LOOKED_AT)
         file.seek(max(0, os.fstat(file.fileno()).st_size - _LOOKED_AT))
-        return not start or MARK in start or MARK in file.read(_LOOKED_AT)
+        end = file.read(_LOOKED_AT)
+    return not start or MARK in start or MARK in end or (start[:1] == b"{" and _JSON in start)
 
 
 def _write_in_place(data: bytes, target: Path) -> None:

@@ -76,13 +76,21 @@ class Writer:
         """Some threads more, or fewer, live now.  Where there is but one there is no ticker."""
         self._threads += change
         if self._threads <= 0:
+            self._look_if_alone()
             self.flush()
             self._end_nap()
 
     def waits(self, thread: int) -> None:
         """The thread is about to wait, for nobody knows how long: write what is buffered."""
         self._waiting.add(thread)
+        if self._threads <= 0:
+            self._look_if_alone()
         self.flush()
+
+    def _look_if_alone(self) -> None:
+        """Say so if the only thread that is left waits: there is no ticker to take a look."""
+        if self._waiting:
+            self._look.take(None)
 
     def waits_no_more(self, thread: int) -> None:
         """The thread's wait is over."""
