@@ -112,6 +112,15 @@ def main(
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = EXIT_ERROR
+    except Exception as error:  # else the status would be that of a deadlock
+        if os.environ.get("TPANALYZE_DEBUG"):
+            raise
+        click.echo(
+            f"tpanalyze: a bug in tpanalyze: {type(error).__name__}: {error}; "
+            "try again with TPANALYZE_DEBUG=1 to see where, and report it with the trace",
+            err=True,
+        )
+        status = EXIT_ERROR
     context.exit(status)
 
 
