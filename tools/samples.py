@@ -22,7 +22,7 @@ MOST_BYTES = 200_000
 """What is larger is not kept: a thousand victims fill a megabyte of JSON."""
 
 RESULTS = {
-    "report.txt": (),
+    "report.txt": ("--no-source",),
     "report.json": ("--json",),
     "graph.svg": ("--svg=-",),
     "timeline.svg": ("--timeline=-",),

@@ -72,6 +72,12 @@ def _output(name: str, help_text: str) -> Callable[[Any], Any]:
     help="Write the report for programs (default: standard output).",
 )
 @click.option("--force", is_flag=True, help="Replace files that tpanalyze did not make.")
+@click.option(
+    "--source/--no-source",
+    "source_lines",
+    default=True,
+    help="Show source lines where the source is at hand and unchanged (default: yes).",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print no report; the exit status tells.")
 @click.version_option(package_name="tprecord", message="tpanalyze %(version)s")
 @click.option(
@@ -90,6 +96,7 @@ def main(
     *,
     force: bool,
     quiet: bool,
+    source_lines: bool,
     **wanted: str | None,
 ) -> None:
     """Say what the program of TRACE waited for, why it can never end, and what to change.
@@ -105,7 +112,7 @@ def main(
         if explain is not None:
             status = _explain(trace, at_s, explain)
         else:
-            status = _run(trace, at_s, paths, force=force, quiet=quiet)
+            status = _run(trace, at_s, paths, force=force, quiet=quiet, source_lines=source_lines)
     except UserError as error:
         click.echo(f"tpanalyze: {error}", err=True)
         status = EXIT_ERROR
@@ -133,7 +140,15 @@ def _taken_for_a_value(paths: dict[str, str], context: click.Context) -> str:
     raise click.UsageError("which trace? (tpanalyze TRACE)", context)
 
 
-def _run(trace: str, at_s: float | None, paths: dict[str, str], *, force: bool, quiet: bool) -> int:
+def _run(
+    trace: str,
+    at_s: float | None,
+    paths: dict[str, str],
+    *,
+    force: bool,
+    quiet: bool,
+    source_lines: bool,
+) -> int:
     from tpanalyze.analysis import analyze, load  # noqa: PLC0415  # --help need not wait for it
 
     source, at_ns = _source(trace), _nanoseconds(at_s)
@@ -149,7 +164,7 @@ def _run(trace: str, at_s: float | None, paths: dict[str, str], *, force: bool, 
         if path != STDOUT:
             written.append(path)
     if not quiet and STDOUT not in paths.values():
-        click.echo(_text(report), nl=False)
+        click.echo(_text(report, trace, source=source_lines), nl=False)
         for path in written:
             click.echo(f"wrote {path}", err=True)
     return EXIT_DEADLOCK if report.verdict is Verdict.DEADLOCK else EXIT_NOTHING_FOUND
@@ -201,10 +216,16 @@ def _render(name: str, report: Report, timeline: Timeline | None) -> bytes:
     return render(dot, DRAWN[name])
 
 
-def _text(report: Report) -> str:
+def _text(report: Report, trace: str, *, source: bool) -> str:
     from tpanalyze.render.text import TextOptions, render_text  # noqa: PLC0415
+    from tpanalyze.sources import SourceLines  # noqa: PLC0415
 
-    return render_text(report, TextOptions(color=_wants_color()))
+    color = _wants_color()
+    if not source:
+        return render_text(report, TextOptions(color=color))
+    beside = Path() if trace == STDOUT else Path(trace).parent
+    lines = SourceLines((Path(), beside), report.header.started)
+    return render_text(report, TextOptions(color=color, source=lines))
 
 
 def _wants_color(environment: dict[str, str] | None = None) -> bool:

@@ -6,7 +6,7 @@ No input or output, no clock: the same report gives the same text.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +15,7 @@ from tpanalyze.describe import Words, counted, duration, moment
 from tpanalyze.findings import Finding, NodeKind, Party, Relation, Report, Verdict
 from tpanalyze.model import (
     DrainWait,
+    Frame,
     FutureWait,
     Pool,
     PoolId,
@@ -41,6 +42,8 @@ class TextOptions:
     """so many victims of a finding are told one by one; more are counted by what they do"""
     show_alike: int = 3
     """so many members of a core that do the same are shown in full; the rest is counted"""
+    source: Callable[[Frame], str] = lambda _: ""
+    """the source line a frame stands on, or nothing"""
 
 
 _HEADLINES: Final = {
@@ -199,6 +202,8 @@ class _Text:
         for number, frame in enumerate(frames):
             text = f"{frame.function.file or '?'}:{frame.line} in {frame.function.name}"
             yield from self._page.row(label if number == 0 else "  called from", text, "place")
+            if line := self._options.source(frame):
+                yield from self._page.row("", f"{frame.line} │ {line}")
 
     # -- the victims -----------------------------------------------------------------------------
 
