@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from os import PathLike
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -19,10 +19,32 @@ type Source = str | PathLike[str] | BinaryIO
 
 
 @dataclass(frozen=True, slots=True)
+class Analysis(Report):
+    """A report that shows itself: the diagram in a notebook, the words in print()."""
+
+    @classmethod
+    def of(cls, report: Report) -> Analysis:
+        """Return the report as one that shows itself."""
+        return cls(**{field.name: getattr(report, field.name) for field in fields(Report)})
+
+    def __str__(self) -> str:
+        from tpanalyze.render.text import render_text  # noqa: PLC0415  # for those who ask
+
+        return render_text(self)
+
+    def _repr_svg_(self) -> str:
+        """Return the wait-for graph, for IPython's rich display."""
+        from tpanalyze.render.dot import render_dot  # noqa: PLC0415
+        from tpanalyze.render.graphviz_run import render  # noqa: PLC0415
+
+        return render(render_dot(self), "svg").decode()
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """A recorded run: what the analyser says of it, and what happened in it."""
 
-    report: Report
+    report: Analysis
     timeline: Timeline
 
     def intervals(self) -> pd.DataFrame:
@@ -38,7 +60,7 @@ class Run:
         return pool_load(self.timeline)
 
 
-def analyze(source: Source, *, at_ns: int | None = None) -> Report:
+def analyze(source: Source, *, at_ns: int | None = None) -> Analysis:
     """Return the report on a trace, at its end or at a moment (ns since the recording began).
 
     Raises `tpanalyze.errors.TraceError`.
@@ -58,7 +80,7 @@ def load(source: Source, *, at_ns: int | None = None) -> Run:
 
 def _replay(
     source: Source, at_ns: int | None, collector: Collector | None
-) -> tuple[Report, Replay]:
+) -> tuple[Analysis, Replay]:
     with open_trace(source) as trace:
         replay = Replay(trace.header.tick_ns, trace.remarks, at_ns=at_ns, sink=collector)
         for batch in trace:
@@ -66,4 +88,4 @@ def _replay(
             if replay.passed:
                 break
     report = analyse(replay.snapshot(), trace.header, replay.quality(), trace.name)
-    return report, replay
+    return Analysis.of(report), replay
