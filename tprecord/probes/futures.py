@@ -13,7 +13,7 @@ from tprecord.timeouts import AT_ONCE, ticks
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from types import ModuleType
+    from types import FrameType, ModuleType
     from typing import Any
 
     from tprecord.monitor import Monitor
@@ -74,7 +74,7 @@ def _watch_promises(monitor: Monitor, base: ModuleType) -> None:
             setter = sys._getframe(2).f_back
             if number is None or number != names.futures.get(id(arg0)):
                 return None
-            if setter is None or id(setter.f_code) not in names.recorded:
+            if setter is None or id(setter.f_code) not in names.recorded or _is_called(setter, arg0):
                 monitor.emit(kind, number)
             return None
 
@@ -183,6 +183,12 @@ def _watch_cancel(monitor: Monitor, base: ModuleType) -> None:
         return None
 
     monitor.on_call(base.Future.cancel, cancels)
+
+
+def _is_called(setter: FrameType, future: object) -> bool:
+    """Return true if a work item sets a future that is not its own: that is what its task does."""
+    (item,) = local_values(setter, "self")
+    return getattr(item, "future", future) is not future
 
 
 def _ranges(numbers: Iterable[int]) -> list[int]:

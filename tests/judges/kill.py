@@ -1,0 +1,226 @@
+"""Kills a busy recorded program at random moments, and judges each trace it leaves.
+
+``python -m tests.judges.kill [KILLS]``, 1,000 by default.  Half of the programs are healthy, half
+come to a deadlock.  The program says what it does to a log of its own, one system call a line, so
+that there is a truth to compare with:
+
+* the trace parses to its last whole line, and the judge of `tests.consistent` finds no fault;
+* whatever the program had done before it began something that is in the trace, is in it too;
+* what it had done `LAG_NS` before the kill is in it;
+* a deadlock is said only of a program that was about to hang, and of each that hung for
+  `HUNG_NS`.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import tpanalyze
+from tests.consistent import Judge, judge, whole_lines
+from tests.recorded import ROOT, environment
+from tpanalyze.findings import Verdict
+
+PROGRAM = ROOT / "tests" / "programs" / "busy.py"
+LAG_NS = 50_000_000
+"""What a kill may cost of what does not matter to the verdict."""
+HUNG_NS = 100_000_000
+PATIENCE_S = 60.0
+
+
+@dataclass
+class Outcome:
+    """One program that was killed."""
+
+    seed: int
+    hangs: bool
+    killed_ns: int
+    said: list[tuple[int, str, str, int]]
+    """moment, what, pool, count: see the program"""
+    trace: Path
+    faults: list[str] = field(default_factory=list)
+    lines: int = 0
+    torn: bool = False
+    verdict: str = ""
+    lag_ns: int = 0
+    """how long before the kill the last thing happened that is missing in the trace"""
+
+    @property
+    def hung_ns(self) -> int:
+        """How long it had hung when it was killed; 0: it had not begun to."""
+        return next((self.killed_ns - moment for moment, what, _, _ in self.said if what == "hang"), 0)
+
+
+def kill_one(seed: int, directory: Path, *, hangs: bool) -> Outcome:
+    """Run the program, kill it at a moment that depends on `seed`, and judge its trace."""
+    chance = random.Random(seed)
+    trace, log = directory / f"{seed}.jsonl", directory / f"{seed}.log"
+    command = [sys.executable, "-m", "tprecord", "-q", "-o", str(trace), str(PROGRAM), str(log)]
+    rounds = chance.randrange(1, 12)
+    process = subprocess.Popen(
+        [*command, str(seed), str(rounds), *(["hang"] if hangs else [])],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        cwd=directory,
+        env=environment(),
+    )
+    try:
+        if chance.random() < 0.1:
+            time.sleep(chance.random() * 0.2)  # anywhere, from the very start
+        elif hangs and chance.random() < 0.7:
+            _until_said(process, log, b" hang ")
+            time.sleep(HUNG_NS / 1e9 + chance.random() * 0.05)
+            _until_quiet(process)
+        else:
+            _until_said(process, log, b" go ")
+            time.sleep(chance.random() * 0.4)
+        killed_ns = time.perf_counter_ns()
+        process.send_signal(signal.SIGKILL)
+    finally:
+        process.kill()
+        _, errors = process.communicate(timeout=PATIENCE_S)
+    outcome = Outcome(seed, hangs, killed_ns, _said(log), trace)
+    if errors:
+        outcome.faults.append(f"stderr: {errors.decode()[-500:]}")
+    _judge(outcome)
+    return outcome
+
+
+def _until_said(process: subprocess.Popen[bytes], log: Path, word: bytes) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while process.poll() is None and not (log.exists() and word in log.read_bytes()):
+        assert time.monotonic() < deadline, f"it never said {word!r}"
+        time.sleep(0.001)
+
+
+def _until_quiet(process: subprocess.Popen[bytes]) -> None:
+    """Return when all threads of the process sleep, or after a while: others may work on.
+
+    A thread that has said it is about to block may not have got a processor yet.
+    """
+    for _ in range(20):
+        try:
+            tasks = list(Path(f"/proc/{process.pid}/task").iterdir())
+            states = [(t / "stat").read_bytes().rpartition(b") ")[2][:1] for t in tasks]
+        except OSError:
+            return
+        if b"R" not in states:
+            return
+        time.sleep(0.005)
+
+
+def _said(log: Path) -> list[tuple[int, str, str, int]]:
+    said = []
+    for line in whole_lines(log):
+        moment, what, pool, count = line.decode().split(" ")
+        said.append((int(moment), what, pool, int(count)))
+    return said
+
+
+def _judge(outcome: Outcome) -> None:
+    data = outcome.trace.read_bytes() if outcome.trace.exists() else b""
+    outcome.torn = bool(data) and not data.endswith(b"\n")
+    judged = judge(outcome.trace)
+    outcome.lines = data.count(b"\n")
+    outcome.faults += judged.faults
+    _judge_prefix(outcome, judged)
+    if not outcome.lines:
+        if outcome.said:
+            outcome.faults.append("the program ran, and there is no trace")
+        return
+    report = tpanalyze.analyze(outcome.trace)
+    outcome.verdict = str(report.verdict)
+    losses = [r for r in report.quality.remarks if r.grade == "loss"]
+    outcome.faults += [f"the analyser misses something: {r.slug} {r.text}" for r in losses]
+    deadlock = report.verdict is Verdict.DEADLOCK
+    if deadlock and not outcome.hung_ns:
+        outcome.faults.append("a deadlock is said of a program that was not about to hang")
+    if not deadlock and outcome.hung_ns >= HUNG_NS:
+        outcome.faults.append(f"it hung for {outcome.hung_ns / 1e6:.0f} ms: {report.verdict}")
+
+
+def _judge_prefix(outcome: Outcome, judged: Judge) -> None:
+    """Compare the trace with what the program said of itself, in the order it said it."""
+    begun: Counter[str] = Counter()
+    missing = ""
+    for moment, what, pool, count in outcome.said:
+        if what == ">":
+            begun[pool] += 1
+        recorded = judged.submitted if what == "s" else judged.done
+        if what in "sf" and recorded[pool] < count:
+            missing = missing or f"{what} {count} of {pool}"
+            if not outcome.lag_ns:
+                outcome.lag_ns = max(0, outcome.killed_ns - moment)
+        # What began after the first thing that is missing must be missing too: there cannot be
+        # more submits than the program had begun until then.
+        if not missing:
+            allowed = begun.copy()
+    if missing:
+        for pool, number in judged.submitted.items():
+            if pool in begun and number > allowed[pool]:
+                outcome.faults.append(
+                    f"{missing} is missing, and {number - allowed[pool]} submits to {pool} that "
+                    "began later are there"
+                )
+
+
+def kill_many(kills: int, directory: Path, first_seed: int = 0) -> list[Outcome]:
+    """Kill so many programs, two at a time, and return what came of each."""
+
+    def one(seed: int) -> Outcome:
+        outcome = kill_one(seed, directory, hangs=seed % 2 == 1)
+        if not outcome.faults:
+            outcome.trace.unlink(missing_ok=True)
+            outcome.trace.with_suffix(".log").unlink(missing_ok=True)
+        return outcome
+
+    with ThreadPoolExecutor(max(1, min(4, os.cpu_count() or 1))) as pool:
+        return list(pool.map(one, range(first_seed, first_seed + kills)))
+
+
+def summary(outcomes: list[Outcome]) -> str:
+    """Return the figures, for people."""
+    hung = [o for o in outcomes if o.hung_ns >= HUNG_NS]
+    lags = sorted(o.lag_ns for o in outcomes if o.lines)
+    late = sum(lag > LAG_NS for lag in lags)
+    return (
+        f"{len(outcomes)} killed: {sum(o.lines for o in outcomes):,} lines judged, "
+        f"{sum(o.torn for o in outcomes)} with a torn last line, "
+        f"{len(hung)} had hung for {HUNG_NS // 10**6} ms or more, "
+        f"{sum(o.verdict == 'deadlock' for o in outcomes)} deadlocks said, "
+        f"{sum(bool(o.faults) for o in outcomes)} with a fault; "
+        f"lost before the kill: median {_ms(lags, 0.5)}, 99 of 100 {_ms(lags, 0.99)}, "
+        f"most {_ms(lags, 1)}, {late} more than {LAG_NS // 10**6} ms"
+    )
+
+
+def _ms(sorted_ns: list[int], share: float) -> str:
+    if not sorted_ns:
+        return "-"
+    return f"{sorted_ns[min(len(sorted_ns) - 1, int(share * len(sorted_ns)))] / 1e6:.1f} ms"
+
+
+def main() -> int:
+    """Kill as many as the command line says, and return the exit status."""
+    kills = int(sys.argv[1]) if sys.argv[1:] else 1000
+    seed = int(sys.argv[2]) if sys.argv[2:] else 0
+    directory = Path(tempfile.mkdtemp(prefix="kill-"))
+    outcomes = kill_many(kills, directory, seed)
+    bad = [o for o in outcomes if o.faults]
+    for outcome in bad[:20]:
+        print(f"seed {outcome.seed}, see {outcome.trace}:", *outcome.faults[:5], sep="\n  ")
+    print(f"Python {sys.version.split()[0]}: {summary(outcomes)}")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
