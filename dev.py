@@ -6,6 +6,7 @@
     python3 dev.py demo                  record a real deadlock, explain it, draw it
     python3 dev.py test [ARGUMENTS...]   run the tests on every supported Python that is here
     python3 dev.py check                 ruff, mypy, the import rules, and the wheel
+    python3 dev.py judge NAME [ARG...]   run a long test on all of them; NAME: a file of tests/judges
     python3 dev.py python ARGUMENTS...   run Python with the project installed
     python3 dev.py pythons [VERSION...]  list the supported Pythons; fail if VERSION is not one
 
@@ -235,6 +236,18 @@ def test(arguments: Sequence[str]) -> int:
     return int(failed)
 
 
+def judge(name: str, arguments: Sequence[str]) -> int:
+    """Run one of the long tests on every supported Python that is here, one after the other."""
+    judges = sorted(path.stem for path in (ROOT / "tests" / "judges").glob("[a-z]*.py"))
+    if name not in judges:
+        raise Trouble(f"there is no judge {name!r}; there are: {', '.join(judges)}")
+    failed = False
+    for python in find_pythons():
+        inside = environment(python)
+        failed |= run([str(inside), "-m", f"tests.judges.{name}", *arguments]) != 0
+    return int(failed)
+
+
 def check() -> int:
     """Run every check that does not run the program; each one, even if another fails."""
     inside = environment(best(find_pythons()))
@@ -273,6 +286,8 @@ def main(arguments: Sequence[str]) -> int:
             return demo()
         if command == "test":
             return test(rest)
+        if command == "judge" and rest:
+            return judge(rest[0], rest[1:])
         if command == "check" and not rest:
             return check()
         if command == "python":

@@ -1,4 +1,4 @@
-"""An independent judge of traces: is this a consistent prefix of some run?
+"""An independent judge of traces, who says whether one is a consistent prefix of some run.
 
 Knows the format's table and nothing of the analyser.  If an event is in a trace, so must be all
 that had to happen before it: no task starts that was not submitted, no wait ends before what it

@@ -103,10 +103,14 @@ class Run:
 
 
 def record(
-    tmp_path: Path, *command: str, options: tuple[str, ...] = ("-q",), cwd: Path | None = None
+    tmp_path: Path,
+    *command: str,
+    options: tuple[str, ...] = ("-q",),
+    cwd: Path | None = None,
+    to: str | None = None,
 ) -> Run:
-    """Run ``python -m tprecord command`` to its end."""
-    path = tmp_path / "trace.jsonl"
+    """Run ``python -m tprecord command`` to its end; the trace goes `to` a file in `tmp_path`."""
+    path = Path(to) if to else tmp_path / "trace.jsonl"
     done = subprocess.run(
         [sys.executable, "-m", "tprecord", *options, "-o", str(path), *command],
         capture_output=True,

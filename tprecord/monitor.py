@@ -61,6 +61,8 @@ class Monitor:
         """``id(condition)`` -> number of the object whose threads block in it"""
         self.watchers: dict[int, object] = {}
         """weak references that clear the entries of what has died"""
+        self.passing_on: Callable[[], object] = lambda: None
+        """called before an exception of the app leaves a callback, and ends the call it is about"""
         self._buffer, self._signal, self._complain = buffer, signal, complain
         self._codes: dict[int, CodeType] = {}
         self._events: dict[int, int] = {}
@@ -243,6 +245,7 @@ class Monitor:
         event is lost, and the app gets an error of its own in a moment.
         """
         if not isinstance(error, Exception) or type(error).__module__ != "builtins":
+            self.passing_on()
             raise error.with_traceback(None)
         innermost = error.__traceback__
         while innermost is not None and innermost.tb_next is not None:
@@ -252,6 +255,7 @@ class Monitor:
             file = innermost.tb_frame.f_code.co_filename
             place = f" at {file.rpartition('/')[2]}:{innermost.tb_lineno}"
             if not file.startswith(PACKAGE):
+                self.passing_on()
                 raise error
         error.__traceback__ = None
         if isinstance(error, (RecursionError, MemoryError)):

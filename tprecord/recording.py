@@ -84,7 +84,7 @@ class Recording:
             signal,
             look=self._look,
             origin_ns=origin_ns,
-            complain=self._complain,
+            complain=say,  # also if quiet: nothing else tells that there is no trace
         )
         for function in self._floors:
             names.add_floor(function)

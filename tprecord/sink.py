@@ -7,11 +7,23 @@ trace never lands in a file of the app.
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # signal itself imports enum
+import errno
 import os
 import stat
+from _operator import delitem
+from time import sleep
 
 HIGH = 400
 """Descriptors from here on are tried first, out of the way of the app's low numbers."""
+
+
+READER_TRIES, READER_PAUSE_S = 50, 0.02
+"""How often to look whether somebody reads a pipe, and how long to wait in between."""
+
+IGNORED = _signal.SIG_IGN
+DEADLY = [getattr(_signal, name) for name in ("SIGPIPE", "SIGXFSZ") if hasattr(_signal, name)]
+"""What a write can raise, and end the process with: CPython ignores them, an app may not."""
 
 
 class SinkError(OSError):
@@ -33,54 +45,80 @@ class Sink:
 
         With `new` the file must not exist yet: a number is put into the name until it does not.
         Without, a file that is there is replaced if it is empty or a trace, and refused with
-        `SinkError` if it is anything else: it may be the app.  Pipes and devices are written to.
+        `SinkError` if it is anything else: it may be the app.  Pipes and devices are written to as
+        they take it: the app never waits for who reads them.
         """
         self.path = os.path.abspath(path)
+        self.tail = bytearray()
+        """what is to be written: put it here, and call `write`"""
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
+        flags |= getattr(os, "O_NONBLOCK", 0)
         if new:
             self.path, descriptor = _create(self.path, flags | os.O_EXCL)
         else:
             _refuse_foreign(self.path)
-            descriptor = os.open(self.path, flags, 0o644)
-            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            descriptor = _open(self.path, flags)
+            if stat.S_ISREG(os.fstat(descriptor).st_mode) and not _is_descriptor(self.path):
                 os.ftruncate(descriptor, 0)
         self._descriptor = _move_up(descriptor)
         status = os.fstat(self._descriptor)
         self._file = status.st_dev, status.st_ino
         self._regular = stat.S_ISREG(status.st_mode)
-        self._tail = b""
-        self._landed = 0
 
-    def write(self, data: bytes) -> None:
-        """Append all of `data`, and whatever an interrupted call before left; or raise OSError.
+    def write(self) -> bool:
+        """Append the tail to the file; return false if not all of it can be taken now.
 
-        A Ctrl-C can land between the system call and the next step of this function.  The file's
-        size then says how much of the tail has landed: no line is lost, none is written twice.
+        Raises OSError if none of it ever can; then there is no tail any more.  A Ctrl-C can land
+        anywhere in here: no byte of the tail is lost by it, none is written twice.
         """
-        self._tail += data
-        while self._tail:
-            size = self._checked_size()
-            if self._regular and size != self._landed:
-                written = max(0, size - self._landed)  # less: somebody has truncated the file
-                self._tail, self._landed = self._tail[written:], size
-                continue
-            written = os.write(self._descriptor, self._tail)
-            self._tail, self._landed = self._tail[written:], self._landed + written
+        try:
+            while self.tail:
+                self._check()
+                try:
+                    self._write()
+                except BlockingIOError:
+                    return False
+        except OSError:
+            self.tail.clear()
+            raise
+        return True
 
-    def _checked_size(self) -> int:
+    def _write(self) -> None:
+        """Write what can be, and take it off the tail."""
+        deadly = [s for s in DEADLY if _signal.getsignal(s) is not IGNORED]
+        if not deadly or not hasattr(_signal, "pthread_sigmask"):
+            self._write_now()
+            return
+        # The app wants to be told by these signals what becomes of its own writes, not of ours.
+        before = _signal.pthread_sigmask(_signal.SIG_BLOCK, deadly)
+        try:
+            self._write_now()
+        except OSError as error:
+            if error.errno in (errno.EPIPE, errno.EFBIG) and not before.intersection(deadly):
+                _signal.sigtimedwait(deadly, 0)
+            raise
+        finally:
+            _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
+
+    def _write_now(self) -> None:
+        # C code calls C code: a Ctrl-C lands before both steps or after them.
+        tail, write = self.tail, os.write
+        list(map(delitem, (tail,), map(slice, map(write, (self._descriptor,), (tail,)))))
+
+    def _check(self) -> None:
+        """See that the descriptor is still our file's, and that the file still has a name."""
         try:
             status = os.fstat(self._descriptor)
         except OSError:
             status = None
         if status is None or (status.st_dev, status.st_ino) != self._file:
             self._open_again()
-            status = os.fstat(self._descriptor)
-        return status.st_size
+        elif self._regular and not status.st_nlink:
+            raise SinkError("somebody has deleted the file")
 
     def _open_again(self) -> None:
-        descriptor = os.open(
-            self.path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o644
-        )
+        flags = os.O_WRONLY | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
+        descriptor = _open(self.path, flags | getattr(os, "O_NONBLOCK", 0))
         if _identity(descriptor) != self._file:
             os.close(descriptor)
             raise SinkError("the app closed the trace, and another file has taken its name")
@@ -88,7 +126,7 @@ class Sink:
 
     def abandon(self) -> None:
         """Close the descriptor in a forked child; the file is the parent's."""
-        self._tail = b""
+        self.tail = bytearray()
         self.close()
 
     def close(self) -> None:
@@ -98,6 +136,27 @@ class Sink:
                 os.close(self._descriptor)
         except OSError:
             pass  # the app has closed it
+
+
+def _open(path: str, flags: int) -> int:
+    """Return a descriptor; of a pipe that nobody reads yet after waiting a moment for a reader."""
+    for _ in range(READER_TRIES):
+        try:
+            return os.open(path, flags, 0o644)
+        except OSError as error:
+            if error.errno != errno.ENXIO or not _is_pipe(path):
+                raise
+            sleep(READER_PAUSE_S)
+    raise SinkError(errno.ENXIO, "nobody reads this pipe", path)
+
+
+def _is_pipe(path: str) -> bool:
+    return stat.S_ISFIFO(os.stat(path).st_mode)
+
+
+def _is_descriptor(path: str) -> bool:
+    """Return true for names of what the app has open, like ``/dev/stdout``: not ours to empty."""
+    return path.startswith(("/dev/", "/proc/"))
 
 
 def _create(path: str, flags: int) -> tuple[str, int]:
@@ -119,7 +178,7 @@ def _refuse_foreign(path: str) -> None:
             start = file.read(12)
     except FileNotFoundError:
         return
-    if start and not start.startswith(b'{"tprecord":'):
+    if start and not start.startswith((b'{"tprecord":',)) and not _is_descriptor(path):
         raise SinkError(f"{path} exists and is not a trace")
 
 

@@ -37,9 +37,9 @@ def begin(monitor: Monitor, frame: FrameType, kind: int, *numbers: int) -> None:
     If a Ctrl-C lands in here the wait never happens, and the trace says so.
     """
     local = monitor.names.local
-    monitor.emit(kind, *numbers)
-    local.wait, local.waits_in = ANNOUNCED, frame.f_code
     try:
+        local.wait, local.waits_in = ANNOUNCED, frame.f_code
+        monitor.emit(kind, *numbers)
         monitor.writer.waits(local.number)
     except BaseException:
         end(monitor, raised=True)
@@ -55,8 +55,8 @@ def end(monitor: Monitor, *, raised: bool = False) -> None:
     """Record that the calling thread's wait is over, if one is recorded."""
     local = monitor.names.local
     if getattr(local, "wait", 0):
+        monitor.emit(WAKE, int(raised))  # first: a Ctrl-C in between makes two of it, not none
         local.wait = 0
-        monitor.emit(WAKE, int(raised))
         monitor.writer.waits_no_more(local.number)
 
 
@@ -64,6 +64,7 @@ def install(monitor: Monitor, threading: ModuleType) -> None:
     """Watch the C call in ``Condition.wait``, and the end of ``Event.wait``."""
     local = monitor.names.local
     monitor.names.add_floor(threading.Thread._bootstrap_inner)
+    monitor.passing_on = lambda: end(monitor, raised=True)
 
     def acquires(callee: Any, arg0: Any) -> object:
         if type(arg0) is not LockType or callee.__name__ != "acquire" or not arg0.locked():

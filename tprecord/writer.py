@@ -16,10 +16,11 @@ and the one at work looks again before it goes.
 from __future__ import annotations
 
 from _thread import allocate_lock, get_ident, start_new_thread
-from time import perf_counter_ns
+from time import perf_counter_ns, sleep
 
 from tprecord.encode import definition_lines, event_lines
 from tprecord.schema import BEAT, TICK_NS
+from tprecord.sink import SinkError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,6 +36,16 @@ LAG_S = 0.04
 
 FULL = 200_000
 """Events the buffer holds while the file does not keep up; further ones are dropped."""
+
+FULL_OF_DEFINITIONS = 50_000
+"""Definitions the buffer holds while the file does not keep up; none can be dropped, so this ends
+the trace."""
+
+SLOW_NS = 100_000_000
+"""A write that takes longer than this makes the disk a slow one, until a write is quicker."""
+
+PATIENCE_NS = 500_000_000
+"""How long the end of the process waits for a pipe whose reader is behind."""
 
 FIRST_BEAT_S, LAST_BEAT_S = 1.0, 600.0
 """Seconds of silence before the first beat, doubled for each one, and what they grow to."""
@@ -63,7 +74,7 @@ class Writer:
         self._napping = False
         self._nap = allocate_lock()
         self._nap.acquire()
-        self._failed = False
+        self._failed = self._slow = False
         self._look = look
         self.dropped = 0
         self._dropped_before = 0
@@ -108,7 +119,7 @@ class Writer:
         if self._writing.locked():
             return  # stays raised: if that writer never comes back, the buffer's size is watched
         if self._threads <= 0:
-            self.flush()
+            self._flush_here()
             return
         self._signal.raised = False
         if self._ticking:
@@ -120,7 +131,7 @@ class Writer:
         except RuntimeError:  # no more threads, or the interpreter is on its way out
             self._ticking = False
             self._signal.raised = True
-            self.flush()
+            self._flush_here()
 
     # ---------------------------------------------------------------- the ticker
 
@@ -130,20 +141,20 @@ class Writer:
         while True:
             self._nap.acquire(True, LAG_S)
             self._signal.raised = True
-            if self._buffer:
+            if self._is_behind():
                 beat_s = FIRST_BEAT_S
-                self.flush()
+                self._flush_here()
                 continue
             if self._waiting and self._threads > 0 and not self._failed:
                 if self._nap_for(beat_s):
                     if beat_s == FIRST_BEAT_S:
                         self._look.take(None)
                     self._buffer.rows.append([BEAT, perf_counter_ns(), 0])
-                    self.flush()
+                    self._flush_here()
                     beat_s = min(2 * beat_s, LAST_BEAT_S)
                 continue
             self._ticking = False
-            if not self._buffer:
+            if not self._is_behind():
                 self._look.ticker = 0
                 return
             self._ticking = True  # an event came in between, and saw us ticking
@@ -166,15 +177,41 @@ class Writer:
     # ---------------------------------------------------------------- the file
 
     def flush(self) -> None:
-        """Write what is buffered now, unless another thread is about to."""
-        while self._buffer and self._writing.acquire(False):
-            try:
-                self._write()
-            finally:
-                self._writing.release()
+        """Write what is buffered now, unless another thread is about to.
 
-    def _write(self) -> None:
-        buffer = self._buffer
+        Of a disk that was slow the last time no thread of the app waits: the ticker writes.
+        """
+        if self._slow and self._threads > 0 and get_ident() != self._look.ticker:
+            self._signal.raised = True
+            self.arm()
+        else:
+            self._flush_here()
+
+    def _flush_here(self) -> None:
+        going_on = True
+        while going_on and self._is_behind():
+            got: list[bool] = []
+            try:
+                # C code calls C code: if a Ctrl-C lands right behind it, it is known who has it.
+                got.extend(map(self._writing.acquire, (False,)))
+                going_on = True in got and self._write()
+            finally:
+                if True in got:
+                    self._writing.release()
+
+    def _is_behind(self) -> bool:
+        return bool(self._buffer) or bool(self._sink.tail)
+
+    def _write(self) -> bool:
+        """Move all that is buffered to the file; return false if it does not take it now."""
+        buffer, sink = self._buffer, self._sink
+        if sink.tail and not self._write_tail():
+            if len(buffer.definitions) > FULL_OF_DEFINITIONS:
+                self._fail(SinkError("nobody has read it for too long"))
+            return False
+        if self._failed:
+            self.dropped += len(buffer.take()[1])
+            return True
         if self.dropped != self._dropped_before:
             lost = self.dropped - self._dropped_before
             self._dropped_before = self.dropped
@@ -182,9 +219,6 @@ class Writer:
                 {"note": 1, "text": "the file did not keep up with the program", "dropped": lost}
             )
         definitions, rows = buffer.take()
-        if self._failed:
-            self.dropped += len(rows)
-            return
         try:
             data = definition_lines(definitions)
             if rows:
@@ -194,21 +228,41 @@ class Writer:
             buffer.definitions[:0] = definitions
             buffer.rows[:0] = rows
             raise
+        sink.tail.extend(data)
+        return self._write_tail()
+
+    def _write_tail(self) -> bool:
+        began = perf_counter_ns()
         try:
-            self._sink.write(data)
+            return self._sink.write()
         except OSError as error:
-            self._failed = True
-            self._complain(f"the trace ends here: {error}")
+            self._fail(error)
+            return True
+        finally:
+            self._slow = perf_counter_ns() - began > SLOW_NS
+
+    def _fail(self, error: OSError) -> None:
+        self._failed = True
+        self._sink.tail.clear()
+        self._complain(f"the trace ends here: {error}")
 
     def close(self, reason: str) -> None:
-        """Write the rest and the last line, and close the file."""
+        """Write the rest and the last line, and close the file; say what is lost."""
         if self._writing.acquire(True, 1.0):  # a daemon thread may have been ended holding it
             try:
-                self._write()
+                deadline = perf_counter_ns() + PATIENCE_NS
+                self._write_until(deadline)
                 self._buffer.definitions.append({"end": 1, "reason": reason})
-                self._write()
+                self._write_until(deadline)
+                lost = self.dropped - self._dropped_before + len(self._buffer)
+                if lost or self._sink.tail:
+                    self._complain(f"the trace is not whole: at least {lost} events are missing")
             finally:
                 self._writing.release()
         self._sink.close()
         self._threads = 0
         self._end_nap()
+
+    def _write_until(self, deadline_ns: int) -> None:
+        while self._is_behind() and not self._write() and perf_counter_ns() < deadline_ns:
+            sleep(LAG_S / 4)

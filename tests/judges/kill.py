@@ -57,7 +57,9 @@ class Outcome:
     @property
     def hung_ns(self) -> int:
         """How long it had hung when it was killed; 0: it had not begun to."""
-        return next((self.killed_ns - moment for moment, what, _, _ in self.said if what == "hang"), 0)
+        return next(
+            (self.killed_ns - moment for moment, what, _, _ in self.said if what == "hang"), 0
+        )
 
 
 def kill_one(seed: int, directory: Path, *, hangs: bool) -> Outcome:
@@ -151,6 +153,7 @@ def _judge(outcome: Outcome) -> None:
 def _judge_prefix(outcome: Outcome, judged: Judge) -> None:
     """Compare the trace with what the program said of itself, in the order it said it."""
     begun: Counter[str] = Counter()
+    allowed: Counter[str] = Counter()
     missing = ""
     for moment, what, pool, count in outcome.said:
         if what == ">":

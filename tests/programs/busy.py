@@ -12,6 +12,7 @@ import os
 import random
 import sys
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from threading import Event, Lock, Thread
 from time import perf_counter_ns, sleep
@@ -35,8 +36,10 @@ def count(what: str, pool: str) -> None:
         say(what, pool, counted[what][pool])
 
 
-def submit(pool: ThreadPoolExecutor, function, *arguments):
-    name = pool._thread_name_prefix
+def submit[T, *Ts](
+    pool: ThreadPoolExecutor, function: Callable[[*Ts], T], *arguments: *Ts
+) -> Future[T]:
+    name = str(pool._thread_name_prefix)
     say(">", name)
     future = pool.submit(function, *arguments)
     count("s", name)
@@ -78,8 +81,8 @@ def rounds(name: str, seed: int, number: int) -> None:
             if chance.random() < 0.2:
                 sleep(0.004)
             elif chance.random() < 0.1:  # a burst that nobody waits for, then silence
-                for number in range(100):
-                    submit(pool, leaf, number)
+                for nth in range(100):
+                    submit(pool, leaf, nth)
                 sleep(0.08)
 
 

@@ -74,7 +74,11 @@ def _watch_promises(monitor: Monitor, base: ModuleType) -> None:
             setter = sys._getframe(2).f_back
             if number is None or number != names.futures.get(id(arg0)):
                 return None
-            if setter is None or id(setter.f_code) not in names.recorded or _is_called(setter, arg0):
+            if (
+                setter is None
+                or id(setter.f_code) not in names.recorded
+                or _is_called(setter, arg0)
+            ):
                 monitor.emit(kind, number)
             return None
 

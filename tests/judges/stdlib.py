@@ -1,0 +1,184 @@
+"""CPython's own tests, plain and recorded: the same results, test by test, and no false alarm.
+
+``python -m tests.judges.stdlib [MODULE ...]``: by default `MODULES`, as far as this Python's
+``test`` package has them.  Each runs twice, with ``python -m test`` and with ``python -m tprecord
+-q -m test``.  A test whose result differs, and does so again when it runs alone, must stand in
+`DIFFERENCES`; one that stands there and does not differ any more fails the judge as well.  The
+trace of each recorded run is analysed: these tests end, so nothing in them is a deadlock.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import tpanalyze
+from tests.recorded import environment
+from tpanalyze.findings import Report, Verdict
+
+MODULES = ("test_queue", "test_threading", "test_concurrent_futures", "test_asyncio")
+PATIENCE_S = 1200.0
+RETRIES = 3
+
+DIFFERENCES: dict[str, str] = {}
+"""Tests whose results differ when they are recorded, and why."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run of a test module came to."""
+
+    results: dict[str, str]
+    """test id -> ``passed``, ``failed`` or ``skipped``"""
+    seconds: float
+    said: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One module, plain and recorded."""
+
+    module: str
+    plain: Outcome
+    recorded: Outcome
+    different: dict[str, tuple[str, str]]
+    report: Report | None
+    size: int
+
+    @property
+    def faults(self) -> list[str]:
+        """What speaks against us."""
+        faults = [
+            f"{test}: {plain} plain, {recorded} recorded"
+            for test, (plain, recorded) in self.different.items()
+            if test not in DIFFERENCES
+        ]
+        faults += [
+            f"{test} does not differ any more: take it out of DIFFERENCES"
+            for test in DIFFERENCES
+            if test in self.plain.results and test not in self.different
+        ]
+        if not self.plain.results:
+            faults.append(f"no test ran: {self.plain.said[-500:]}")
+        if self.report is None:
+            faults.append("there is no trace")
+        elif self.report.verdict is Verdict.DEADLOCK:
+            faults += [f"false alarm: {finding.summary}" for finding in self.report.findings]
+        return faults
+
+
+def has(module: str) -> bool:
+    """Return whether this Python has the test module; some are delivered without."""
+    return find_spec(f"test.{module}") is not None
+
+
+def run(module: str, directory: Path, *words: str, recorder: tuple[str, ...] = ()) -> Outcome:
+    """Run a module of CPython's tests, and return its results."""
+    results = directory / "results.xml"
+    results.unlink(missing_ok=True)
+    began = time.monotonic()
+    done = subprocess.run(
+        [
+            sys.executable,
+            *recorder,
+            "-m",
+            "test",
+            "-q",
+            "--junit-xml",
+            str(results),
+            *words,
+            module,
+        ],
+        capture_output=True,
+        text=True,
+        errors="backslashreplace",
+        timeout=PATIENCE_S,
+        cwd=directory,
+        env=environment(),
+        check=False,
+    )
+    said = done.stdout + done.stderr
+    return Outcome(_results(results), time.monotonic() - began, said)
+
+
+def _results(path: Path) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    results: dict[str, str] = {}
+    for case in ET.parse(path).getroot().iter("testcase"):
+        name = case.get("name", "")
+        if case.find("skipped") is not None or case.get("result") == "skipped":
+            result = "skipped"
+        elif case.find("failure") is not None or case.find("error") is not None:
+            result = "failed"
+        else:
+            result = "passed"
+        results[name] = max(result, results.get(name, ""), key=_weight)
+    return results
+
+
+def _weight(result: str) -> int:
+    return ("", "skipped", "passed", "failed").index(result)
+
+
+def compare(module: str, directory: Path, *words: str) -> Comparison:
+    """Run a module plainly and recorded, and analyse the trace."""
+    trace = directory / f"{module}.jsonl"
+    recorder = ("-m", "tprecord", "-q", "-o", str(trace))
+    plain = run(module, directory, *words)
+    recorded = run(module, directory, *words, recorder=recorder)
+    report = tpanalyze.analyze(trace) if trace.exists() else None
+    size = trace.stat().st_size if trace.exists() else 0
+    different = {}
+    for test in plain.results.keys() | recorded.results.keys():
+        pair = plain.results.get(test, "absent"), recorded.results.get(test, "absent")
+        if pair[0] != pair[1] and _differs_again(module, test, directory):
+            different[test] = pair
+    return Comparison(module, plain, recorded, different, report, size)
+
+
+def _differs_again(module: str, test: str, directory: Path) -> bool:
+    """Return whether the test, alone, comes out differently each time: else it is a shaky one."""
+    recorder = ("-m", "tprecord", "-q", "-o", str(directory / "again.jsonl"))
+    for _ in range(RETRIES):
+        plain = run(module, directory, "-m", test)
+        recorded = run(module, directory, "-m", test, recorder=recorder)
+        if plain.results.get(test) == recorded.results.get(test):
+            return False
+    return True
+
+
+def main() -> int:
+    """Compare the modules of the command line, and return the exit status."""
+    bad = 0
+    version = sys.version.split()[0]
+    for module in sys.argv[1:] or MODULES:
+        if not has(module):
+            print(f"Python {version}: it has no {module}", flush=True)
+            continue
+        with tempfile.TemporaryDirectory() as directory:
+            done = compare(module, Path(directory))
+        bad += len(done.faults)
+        events = done.report.quality.events if done.report else 0
+        results = list(done.recorded.results.values())
+        counts = ", ".join(f"{results.count(r)} {r}" for r in ("passed", "failed", "skipped"))
+        print(
+            f"Python {version}: {module}: {len(results)} tests ({counts}), "
+            f"{len(done.different)} differ; {done.plain.seconds:.0f} s plain, "
+            f"{done.recorded.seconds:.0f} s recorded; {events:,} events, "
+            f"{done.size / 1e6:.1f} MB, verdict: {done.report.verdict if done.report else '-'}",
+            *done.faults,
+            sep="\n  ",
+            flush=True,
+        )
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
