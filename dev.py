@@ -6,7 +6,7 @@
     python3 dev.py demo                  record a real deadlock, explain it, draw it
     python3 dev.py test [ARGUMENTS...]   run the tests on every supported Python that is here
     python3 dev.py check                 ruff, mypy, the import rules, and the wheel
-    python3 dev.py judge NAME [ARG...]   run a long test on all of them; NAME: a file of tests/judges
+    python3 dev.py judge NAME [ARG...]   run a long test on all of them: see tests/judges
     python3 dev.py python ARGUMENTS...   run Python with the project installed
     python3 dev.py pythons [VERSION...]  list the supported Pythons; fail if VERSION is not one
 
