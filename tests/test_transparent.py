@@ -101,7 +101,7 @@ with ThreadPoolExecutor(2) as pool:
     print([t.name for t in threading.enumerate()], threading.active_count())
 deadline = time.monotonic() + 30
 while _thread._count() and time.monotonic() < deadline: time.sleep(0.01)
-print(_thread._count(), len(threading._dangling), threading.enumerate() == [threading.main_thread()])
+print(_thread._count(), len(threading._dangling), threading.active_count())
 """
     both(tmp_path, source)
 

@@ -9,6 +9,7 @@ trace of each recorded run is analysed: these tests end, so nothing in them is a
 
 from __future__ import annotations
 
+import pkgutil
 import subprocess
 import sys
 import tempfile
@@ -23,8 +24,11 @@ from tests.recorded import environment
 from tpanalyze.findings import Report, Verdict
 
 MODULES = ("test_queue", "test_threading", "test_concurrent_futures", "test_asyncio")
-PATIENCE_S = 1200.0
+PATIENCE_S = 400.0
+"""A module that takes longer hangs; some of CPython's own do now and then, and are run again."""
 RETRIES = 3
+PACKAGES = ("test_concurrent_futures",)
+"""Packages whose modules run one by one."""
 
 DIFFERENCES: dict[str, str] = {}
 """Tests whose results differ when they are recorded, and why."""
@@ -73,9 +77,15 @@ class Comparison:
         return faults
 
 
-def has(module: str) -> bool:
-    """Return whether this Python has the test module; some are delivered without."""
-    return find_spec(f"test.{module}") is not None
+def parts(module: str) -> list[str]:
+    """Return the modules of a package of tests, or the module itself; those this Python has."""
+    spec = find_spec(f"test.{module}")
+    if spec is None:
+        return []
+    if module not in PACKAGES:
+        return [module]
+    found = pkgutil.iter_modules(spec.submodule_search_locations)
+    return [f"{module}.{part.name}" for part in found if part.name.startswith("test_")]
 
 
 def run(module: str, directory: Path, *words: str, recorder: tuple[str, ...] = ()) -> Outcome:
@@ -159,9 +169,9 @@ def main() -> int:
     bad = 0
     version = sys.version.split()[0]
     for module in sys.argv[1:] or MODULES:
-        if not has(module):
+        if not parts(module):
             print(f"Python {version}: it has no {module}", flush=True)
-            continue
+    for module in [part for word in sys.argv[1:] or MODULES for part in parts(word)]:
         with tempfile.TemporaryDirectory() as directory:
             done = compare(module, Path(directory))
         bad += len(done.faults)
