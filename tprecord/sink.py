@@ -78,6 +78,10 @@ class Sink:
                     self._write()
                 except BlockingIOError:
                     return False
+                except OSError as error:
+                    if error.errno != errno.EBADF:
+                        raise
+                    # the app has closed it since it was checked: once more, with a check
         except OSError:
             self.tail.clear()
             raise
