@@ -147,6 +147,7 @@ def _pools(state: State) -> dict[PoolId, Pool]:
             unseen=pool.unseen,
             queue=tuple(queues[pool.number]),
             closed=pool.closed,
+            broken=pool.broken,
         )
         for pool in state.pools.values()
     }

@@ -191,7 +191,9 @@ class Pool:
     queue: tuple[TaskId, ...] = ()
     """the tasks that no worker has taken yet, in order; cancelled ones included"""
     closed: bool = False
-    """it takes no more tasks"""
+    """it was shut down: it takes no more tasks, and its workers end when the queue is empty"""
+    broken: bool = False
+    """an initializer has failed: it takes no more tasks, but its idle workers stay"""
 
 
 @dataclass(frozen=True, slots=True)

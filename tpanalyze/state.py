@@ -155,6 +155,8 @@ class PoolRecord:
     unseen: int = 0
     starting: int = 0
     closed: bool = False
+    broken: bool = False
+    """an initializer has failed"""
     workers: dict[int, None] = field(default_factory=dict)
     """the workers that live, in the order in which they came"""
 

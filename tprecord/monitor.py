@@ -63,6 +63,10 @@ class Monitor:
         """weak references that clear the entries of what has died"""
         self.passing_on: Callable[[], object] = lambda: None
         """called before an exception of the app leaves a callback, and ends the call it is about"""
+        self.queue_owners: set[int] = set()
+        """``id`` of the code objects of workers: blocked in their own queue they are idle"""
+        self.at_first_promise: list[Callable[[], None]] = []
+        """called when the app makes its first future by hand: it may bring a pool of its own"""
         self._buffer, self._signal, self._complain = buffer, signal, complain
         self._codes: dict[int, CodeType] = {}
         self._events: dict[int, int] = {}
@@ -187,6 +191,17 @@ class Monitor:
         """
         self._natives[id(_code(function))] = on_end
         self.on_call(function, on_call)
+
+    def watch_calls_again(self, function: Any) -> None:
+        """Make the call sites of `function` that were switched off call back once more.
+
+        Not by ``restart_events``, which would do so for every tool and all of its code.
+        """
+        code = _code(function)
+        events = self._events.get(id(code), 0)
+        if self._tool is not None and events & EVENTS.CALL:
+            sys.monitoring.set_local_events(self._tool, code, events & ~EVENTS.CALL)
+            sys.monitoring.set_local_events(self._tool, code, events)
 
     def _watch(self, code: CodeType, event: int) -> None:
         key = id(code)

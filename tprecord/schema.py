@@ -116,6 +116,9 @@ BLOCK: Final = 22
 SIGNAL: Final = 23
 STACK: Final = 24
 CENSUS: Final = 25
+TAKE: Final = 30
+BREAK: Final = 31
+UNLAUNCH: Final = 32
 
 EVENTS: Final[tuple[EventSpec, ...]] = (
     EventSpec(
@@ -252,6 +255,25 @@ EVENTS: Final[tuple[EventSpec, ...]] = (
         CENSUS,
         "census",
         "thread 0: at this moment every thread that can run Python code has a definition",
+    ),
+    EventSpec(
+        TAKE,
+        "take",
+        "the worker takes something from its queue that was not seen to be submitted, and begins "
+        "it",
+    ),
+    EventSpec(
+        BREAK,
+        "break",
+        "the pool breaks, since an initializer has failed: it takes no more tasks, and those in "
+        "its queue fail",
+        (_POOL,),
+    ),
+    EventSpec(
+        UNLAUNCH,
+        "unlaunch",
+        "the thread that this one was about to start could not be started",
+        (Field("other", "number of the thread that will never begin"),),
     ),
 )
 

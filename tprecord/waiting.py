@@ -109,7 +109,7 @@ def _block(monitor: Monitor, here: FrameType, condition: object, left: int) -> N
     while caller is not None and id(caller.f_code) in blockers:
         outermost, caller = caller, caller.f_back
     operation = blockers.get(id(outermost.f_code), 0)
-    if not operation:
+    if not operation or (caller is not None and id(caller.f_code) in monitor.queue_owners):
         return
     (thing,) = local_values(outermost, "self")
     number = monitor.names.waited_on(thing)

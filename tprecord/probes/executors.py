@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import sys
+from _thread import get_ident
 
 from tprecord import waiting
 from tprecord.frames import local_values
-from tprecord.schema import CLOSE, DRAIN, ENTER, IDLE, LEAVE, OPERATION, SPAWN, WITHDRAW
+from tprecord.schema import (
+    BREAK,
+    CLOSE,
+    DRAIN,
+    ENTER,
+    IDLE,
+    LEAVE,
+    OPERATION,
+    SPAWN,
+    START,
+    TAKE,
+    WITHDRAW,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,8 +44,8 @@ def install(monitor: Monitor, thread: ModuleType) -> None:
     }
     monitor.names.add_floor(thread._WorkItem.run)
     monitor.on_call(executor.submit)
-    monitor.on_call(thread._WorkItem.run)
     monitor.on_call(executor._initializer_failed)
+    _watch_tasks(monitor, thread)
     _watch_workers(monitor, thread)
     _watch_shutdown(monitor, thread)
     _watch_exit(monitor, thread)
@@ -41,8 +54,35 @@ def install(monitor: Monitor, thread: ModuleType) -> None:
 PROBES = (("concurrent.futures.thread", install),)
 
 
-def _watch_workers(monitor: Monitor, thread: ModuleType) -> None:
+def _watch_tasks(monitor: Monitor, thread: ModuleType) -> None:
+    """Watch tasks run whose future is of a class of the app's own: the hot calls are not its."""
     names = monitor.names
+    future_class = sys.modules["concurrent.futures._base"].Future
+
+    def calls_its_own(callee: Any, arg0: Any) -> object:
+        name = getattr(callee, "__name__", "")
+        if not isinstance(arg0, future_class) or not name.startswith("set_"):
+            return DISABLE
+        (item,) = local_values(sys._getframe(2), "self")
+        if item.future is not arg0:
+            return DISABLE
+        if name == "set_running_or_notify_cancel":
+            monitor.emit(START, names.future(arg0))
+        return None
+
+    monitor.on_call(thread._WorkItem.run, calls_its_own)
+
+
+def _watch_workers(monitor: Monitor, thread: ModuleType) -> None:
+    """Watch workers come, take tasks, wait for more, and go.
+
+    Executors that bring a ``submit`` of their own may put things of their own into the queue.
+    Nobody sees them enter, so the worker tells when it takes one; but as long as the app has made
+    no future by hand there is no such thing, and the call it is told by costs nothing.
+    """
+    names = monitor.names
+    run = thread._WorkItem.run
+    may_be_foreign = False
     start = sys.modules["threading"].Thread.start
 
     def spawns(callee: Any, _: Any) -> object:
@@ -62,37 +102,58 @@ def _watch_workers(monitor: Monitor, thread: ModuleType) -> None:
             pool = names.pool(executor)
         monitor.emit(ENTER, pool)
 
-    def idles(callee: Any, _: Any) -> object:
-        if getattr(callee, "__name__", "") != "get":
+    def works(callee: Any, _: Any) -> object:
+        if callee is run:
+            return None if may_be_foreign else DISABLE
+        name = getattr(callee, "__name__", "")
+        if name == "get":
+            monitor.emit(IDLE)
+            monitor.writer.flush()
+        elif name == "run":
+            monitor.emit(TAKE)
+        else:
             return DISABLE
-        monitor.emit(IDLE)
-        monitor.writer.flush()
         return None
+
+    def look_at_each() -> None:
+        nonlocal may_be_foreign
+        may_be_foreign = True
+        monitor.watch_calls_again(thread._worker)
+
+    def breaks() -> None:
+        (executor,) = local_values(sys._getframe(2), "self")
+        monitor.emit(BREAK, names.pool(executor))
 
     monitor.on_call(thread.ThreadPoolExecutor._adjust_thread_count, spawns)
     monitor.on_start(thread._worker, enters)
-    monitor.on_call(thread._worker, idles)
+    monitor.on_call(thread._worker, works)
     monitor.on_return(thread._worker, lambda _: monitor.emit(LEAVE))
+    monitor.on_start(thread.ThreadPoolExecutor._initializer_failed, breaks)
+    monitor.at_first_promise.append(look_at_each)
+    monitor.queue_owners.add(id(thread._worker.__code__))
 
 
 def _watch_shutdown(monitor: Monitor, thread: ModuleType) -> None:
     names = monitor.names
     join = sys.modules["threading"].Thread.join
-    cancel = sys.modules["concurrent.futures._base"].Future.cancel
+    future_class = sys.modules["concurrent.futures._base"].Future
 
     def shuts_down(callee: Any, arg0: Any) -> object:
         if callee is join:
-            if not waiting.is_announced(monitor):
+            if arg0._ident == get_ident():
+                waiting.end(monitor, raised=True)  # "cannot join current thread"
+            elif not waiting.is_announced(monitor):
                 here = sys._getframe(2)
                 (executor,) = local_values(here, "self")
                 site = names.site(here.f_back)
                 operation = OPERATION["Executor.shutdown"]
                 waiting.begin(monitor, here, DRAIN, operation, names.pool(executor), site)
             return None
-        if callee is cancel:
+        name = getattr(callee, "__name__", "")
+        if name == "cancel" and isinstance(arg0, future_class):
             monitor.emit(WITHDRAW, names.future(arg0))
             return None
-        if getattr(callee, "__name__", "") == "put":
+        if name == "put":
             (executor,) = local_values(sys._getframe(2), "self")
             monitor.emit(CLOSE, names.pool(executor))
             return None

@@ -54,13 +54,15 @@ def _watch_promises(monitor: Monitor, base: ModuleType) -> None:
         maker = here.f_back
         if maker is not None and id(maker.f_code) in names.recorded:
             return None
-        while maker is not None and maker.f_code.co_name == "__init__":
-            maker = maker.f_back  # a subclass's: what matters is who made the object
         (future,) = local_values(here, "self")
+        while maker is not None and _initialises(maker, future):
+            maker = maker.f_back  # a subclass's: what matters is who made the object
         if not ends_watched:  # a program that makes no promises does not pay for their ends
             ends_watched = True
             monitor.on_call(base.Future.set_result, sets(FINISH))
             monitor.on_call(base.Future.set_exception, sets(FAIL))
+            for hear in monitor.at_first_promise:
+                hear()
         number = names.next_future()
         names.futures[id(future)] = promises[id(future)] = number
         monitor.emit(PROMISE, number, names.site(maker))
@@ -85,6 +87,15 @@ def _watch_promises(monitor: Monitor, base: ModuleType) -> None:
         return is_set
 
     monitor.on_call(base.Future.__init__, is_born)
+
+
+def _initialises(frame: FrameType, thing: object) -> bool:
+    """Return true if `frame` is an ``__init__`` of `thing`."""
+    code = frame.f_code
+    if code.co_name != "__init__" or not code.co_argcount:
+        return False
+    (first,) = local_values(frame, code.co_varnames[0])
+    return first is thing
 
 
 def _watch_waits_for_one(monitor: Monitor, base: ModuleType) -> None:

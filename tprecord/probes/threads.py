@@ -7,7 +7,7 @@ from _thread import get_native_id
 
 from tprecord import compat, waiting
 from tprecord.frames import local_values
-from tprecord.schema import BEGIN, GONE, JOIN, LAUNCH, OPERATION
+from tprecord.schema import BEGIN, GONE, JOIN, LAUNCH, OPERATION, UNLAUNCH
 from tprecord.timeouts import AT_ONCE, NEVER, ticks
 
 TYPE_CHECKING = False
@@ -44,6 +44,13 @@ def _watch_lives(monitor: Monitor, threading: ModuleType) -> None:
         monitor.emit(LAUNCH, names.launch(thread))
         return None
 
+    def is_started(raised: bool) -> None:
+        if raised:  # there are too many threads, or the interpreter is ending
+            (thread,) = local_values(sys._getframe(2), "self")
+            number = names.launched.get(id(thread))
+            if number is not None:
+                monitor.emit(UNLAUNCH, number)
+
     def begins() -> None:
         (thread,) = local_values(sys._getframe(2), "self")
         names.begin(thread)
@@ -55,7 +62,7 @@ def _watch_lives(monitor: Monitor, threading: ModuleType) -> None:
         names.gone()
         monitor.writer.threads(-1)
 
-    monitor.on_call(threading.Thread.start, starts)
+    monitor.on_native(threading.Thread.start, starts, is_started)
     monitor.on_start(threading.Thread._bootstrap_inner, begins)
     monitor.on_return(threading.Thread._bootstrap_inner, ends)
 
