@@ -112,6 +112,6 @@ def _while_others_move(case: Case) -> list[str]:
         found.append(f"nobody cancels {words.tasks(queued)} in the queue")
     if running := [task.id for task in case.running]:
         found.append(f"nobody but its own thread sets the result of {words.tasks(running)}")
-    if full := [pool.id for pool in case.pools if not pool.closed]:
+    if full := [pool.id for pool in case.pools if not (pool.closed or pool.broken)]:
         found.append(f"nobody changes the size of {words.pools(full)} from outside")
     return found

@@ -65,6 +65,18 @@ def joins_every_thread(callee: object) -> bool:
     return getattr(callee, "__name__", "") == ("acquire" if VERSION < (3, 13) else "_shutdown")
 
 
+def call_in_work_item(
+    future: object, fn: object, args: tuple[object, ...] | None, task: object
+) -> tuple[object, object, tuple[object, ...]]:
+    """Return the future, function and arguments that ``_WorkItem.__init__`` was given.
+
+    Until 3.13 by these names; from 3.14 the call is `task`, for a pool of threads a tuple.
+    """
+    if isinstance(task, tuple) and len(task) == 3:
+        fn, args = task[:2]
+    return future, fn, args or ()
+
+
 MAY_READ_FRAMES_OF_OTHERS = not FREE_THREADED
 """Another thread's frame can be read while that thread may run.
 

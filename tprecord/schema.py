@@ -119,6 +119,7 @@ CENSUS: Final = 25
 TAKE: Final = 30
 BREAK: Final = 31
 UNLAUNCH: Final = 32
+ADOPT: Final = 33
 
 EVENTS: Final[tuple[EventSpec, ...]] = (
     EventSpec(
@@ -274,6 +275,16 @@ EVENTS: Final[tuple[EventSpec, ...]] = (
         "unlaunch",
         "the thread that this one was about to start could not be started",
         (Field("other", "number of the thread that will never begin"),),
+    ),
+    EventSpec(
+        ADOPT,
+        "adopt",
+        "an executor with a `submit` of its own is about to put a promise into its queue; when a "
+        "worker takes it, it starts like a task",
+        (
+            Field("task", "number of the promise"),
+            Field("function", "number of the function that will be called"),
+        ),
     ),
 )
 

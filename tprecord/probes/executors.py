@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from _thread import get_ident
 
-from tprecord import waiting
+from tprecord import compat, waiting
 from tprecord.frames import local_values
 from tprecord.schema import (
+    ADOPT,
     BREAK,
     CLOSE,
     DRAIN,
@@ -70,7 +71,22 @@ def _watch_tasks(monitor: Monitor, thread: ModuleType) -> None:
             monitor.emit(START, names.future(arg0))
         return None
 
+    submit = thread.ThreadPoolExecutor.submit.__code__
+
+    def adopts() -> None:
+        here = sys._getframe(2)
+        if here.f_back is None or here.f_back.f_code is submit:
+            return
+        future, fn, args = compat.call_in_work_item(
+            *local_values(here, "future", "fn", "args", "task")
+        )
+        monitor.emit(ADOPT, names.future(future), names.function(fn, args))
+
+    def look_at_each() -> None:
+        monitor.on_start(thread._WorkItem.__init__, adopts)
+
     monitor.on_call(thread._WorkItem.run, calls_its_own)
+    monitor.at_first_promise.append(look_at_each)
 
 
 def _watch_workers(monitor: Monitor, thread: ModuleType) -> None:

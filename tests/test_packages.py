@@ -1,0 +1,120 @@
+"""Real packages with executors and futures of their own, recorded.
+
+They are not needed to develop: ``pip install asgiref langchain-core s3transfer`` and these run.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from tests.recorded import hanging, read, record_source, until
+from tpanalyze import analyze
+from tpanalyze.findings import Report, Verdict
+
+
+def needs(package: str, distribution: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(
+        find_spec(package) is None, reason=f"{distribution} is not here: pip install {distribution}"
+    )
+
+
+def hang(tmp_path: Path, source: str) -> Report:
+    (tmp_path / "app.py").write_text(source)
+
+    def is_deadlock() -> bool:
+        return bool(path.exists() and read(path).header) and (
+            analyze(path).verdict is Verdict.DEADLOCK
+        )
+
+    with hanging(tmp_path, "app.py") as (_, path):
+        until(is_deadlock, "the trace proves a deadlock")
+        return analyze(path)
+
+
+LANGCHAIN = """
+from langchain_core.runnables.config import ContextThreadPoolExecutor
+def page():
+    return "a page"
+def book():
+    return {inner}
+with ContextThreadPoolExecutor(1) as pool:
+    print(pool.submit(book).result(), list(pool.map(str, [1, 2])))
+"""
+
+
+@needs("langchain_core", "langchain-core")
+def test_a_task_of_langchain_s_executor_has_the_function_that_was_meant(tmp_path: Path) -> None:
+    run = record_source(tmp_path, LANGCHAIN.format(inner="page()"))
+    trace = run.trace
+    assert trace.function(trace.of("submit")[0]) == "book"
+    assert trace.definitions["pool"][1]["kind"] == "ContextThreadPoolExecutor"
+    report = analyze(run.trace_path)
+    assert report.verdict is Verdict.NONE and report.quality.complete
+
+
+@needs("langchain_core", "langchain-core")
+def test_langchain_s_executor_starves_like_its_base(tmp_path: Path) -> None:
+    report = hang(tmp_path, LANGCHAIN.format(inner="pool.submit(page).result()"))
+    (finding,) = report.findings
+    assert finding.kind == "pool-starvation"
+    assert "task 1 (book), which waits for task 2 (page)" in finding.summary
+
+
+S3TRANSFER = """
+from s3transfer.futures import BoundedExecutor
+class Job:
+    transfer_id = 1
+    def __init__(self, fn): self.fn = fn
+    def __call__(self, context): return self.fn()
+def page():
+    return "a page"
+def book():
+    return {inner}
+pool = BoundedExecutor(max_size=10, max_num_threads=1)
+print(pool.submit(Job(book)).result())
+"""
+
+
+@needs("s3transfer", "s3transfer")
+def test_s3transfer_s_bounded_executor_is_its_pool(tmp_path: Path) -> None:
+    run = record_source(tmp_path, S3TRANSFER.format(inner="page()"))
+    assert [run.trace.function(e) for e in run.trace.of("submit")] == ["Job.__call__"]
+    report = analyze(run.trace_path)
+    assert report.verdict is Verdict.NONE and report.quality.complete
+
+
+@needs("s3transfer", "s3transfer")
+def test_s3transfer_s_bounded_executor_starves(tmp_path: Path) -> None:
+    report = hang(tmp_path, S3TRANSFER.format(inner="pool.submit(Job(page)).result()"))
+    (finding,) = report.findings
+    assert finding.kind == "pool-starvation"
+    assert "for task 2 (Job.__call__), which is queued" in finding.summary
+
+
+ASGIREF = """
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from asgiref.current_thread_executor import CurrentThreadExecutor
+def ask():
+    return executor.submit(str, 1).result()
+executor = CurrentThreadExecutor(None)
+pool = ThreadPoolExecutor(1)
+task = pool.submit(ask)
+{wait}
+print(task.result())
+"""
+
+
+@needs("asgiref", "asgiref")
+def test_asgiref_s_executor_makes_promises_that_its_thread_sets(tmp_path: Path) -> None:
+    run = record_source(tmp_path, ASGIREF.format(wait="executor.run_until_future(task)"))
+    trace = run.trace
+    (promise,) = trace.of("promise")
+    (finish,) = [e for e in trace.of("finish") if e["task"] == promise["task"]]
+    assert trace.definitions["thread"][finish["thread"]].get("main")
+    assert trace.lines(promise)[0][0] == "CurrentThreadExecutor.submit"
+    report = analyze(run.trace_path)
+    assert report.verdict is Verdict.NONE and report.quality.complete
