@@ -116,6 +116,10 @@ class ThreadRecord:
     pool: int = 0
     entered: int = 0
     """when it became a worker of `pool`"""
+    spawns: int = 0
+    """the pool it is about to launch a worker of"""
+    launches: int = 0
+    """the pool it has just launched a worker of"""
     wait: list[int] | None = None
     """the event that began the wait it is in"""
     awaited: tuple[int, ...] = ()

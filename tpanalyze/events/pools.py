@@ -17,12 +17,14 @@ class PoolEvents:
         self.handlers: Final[dict[int, Handler]] = {
             schema.SPAWN: self._spawn,
             schema.ENTER: self._enter,
+            schema.BREAK: self._break,
             schema.CLOSE: self._close,
         }
 
-    def _spawn(self, row: list[int], _thread: ThreadRecord, _ticks: int) -> None:
+    def _spawn(self, row: list[int], thread: ThreadRecord, _ticks: int) -> None:
         _, _, _, number = row
         self._scene.pool(number).starting += 1
+        thread.spawns = number
 
     def _enter(self, row: list[int], thread: ThreadRecord, ticks: int) -> None:
         _, _, _, number = row
@@ -34,6 +36,10 @@ class PoolEvents:
         self._scene.leave(thread, ticks)
         self._scene.enter(thread, pool, ticks)
         thread.since = ticks
+
+    def _break(self, row: list[int], _thread: ThreadRecord, _ticks: int) -> None:
+        _, _, _, number = row
+        self._scene.pool(number).broken = True
 
     def _close(self, row: list[int], _thread: ThreadRecord, _ticks: int) -> None:
         _, _, _, number = row

@@ -14,6 +14,7 @@ from tpanalyze.state import (
     LAST_TASK,
     NO_POOL,
     NOTIFIED,
+    OUTCOME_MASK,
     PARENT_UNIT,
     TICKS_SHIFT,
     Call,
@@ -21,6 +22,8 @@ from tpanalyze.state import (
     ThreadRecord,
     birth,
     birth_call,
+    birth_parent,
+    birth_ticks,
 )
 from tprecord import schema
 
@@ -37,7 +40,9 @@ class TaskEvents:
         self.handlers: Final[dict[int, Handler]] = {
             schema.SUBMIT: self._submit,
             schema.PROMISE: self._promise,
+            schema.ADOPT: self._adopt,
             schema.START: self._start,
+            schema.TAKE: self._take,
             schema.FINISH: self._finish,
             schema.FAIL: self._fail,
             schema.CANCEL: self._cancel,
@@ -66,6 +71,22 @@ class TaskEvents:
             call = self._new_call(maker, NO_POOL, 0, site)
         if self._create(task):
             self._state.promises[task] = birth(ticks, thread.task, call)
+
+    def _adopt(self, row: list[int], _thread: ThreadRecord, _ticks: int) -> None:
+        _, _, _, task, function = row
+        made = self._state.promises.get(task)
+        if made is None:
+            self._scene.know_task(task)
+        else:
+            self._state.promises[task] = self._as_call(made, NO_POOL, function)
+
+    def _as_call(self, made: int, pool: int, function: int) -> int:
+        """Return the birth of a promise that turned out to be that of a call."""
+        of = self._state.calls[birth_call(made)]
+        call = self._call_numbers.get((of.submitter, pool, function, of.site))
+        if call is None:
+            call = self._new_call(of.submitter, pool, function, of.site)
+        return birth(birth_ticks(made), birth_parent(made), call)
 
     def _new_call(self, submitter: int, pool: int, function: int, site: int) -> int:
         """Return a number for a call that is made for the first time."""
@@ -105,10 +126,10 @@ class TaskEvents:
             if thread.task:
                 emit(busy(thread, ticks))
         if made is None:
-            made = self._not_queued(task)
+            made = self._not_queued(task, thread)
         if not thread.pool and made is not None:
             made = self._start_by_no_worker(task, made, thread, ticks)
-        if made is None or (self._cancelled and task in self._cancelled):
+        if made is None or made & OUTCOME_MASK or (self._cancelled and task in self._cancelled):
             self._start_nothing(task, made, thread, ticks)
             return
         if thread.task and not thread.outcome:
@@ -121,23 +142,40 @@ class TaskEvents:
     def _start_nothing(self, task: int, made: int | None, thread: ThreadRecord, ticks: int) -> None:
         """The thread has taken a cancelled task, or one that it cannot run, from the queue."""
         if made is not None:
-            del self._cancelled[task]
-            self._done[task] = made | NOTIFIED
+            self._cancelled.pop(task, None)
+            self._done[task] = made & ~OUTCOME_MASK | NOTIFIED
         if thread.task and thread.outcome:
             self._scene.return_from(thread)
         thread.since = ticks
 
-    def _not_queued(self, task: int) -> int | None:
-        """Return the birth of a task that starts without having been in a queue, if it may."""
+    def _not_queued(self, task: int, thread: ThreadRecord) -> int | None:
+        """Return the birth of a task that starts without having been in a queue, if it may.
+
+        It may if it is a promise: an executor with a ``submit`` of its own has made it, and put it
+        into the queue unseen.  From now on it is a task of the worker's pool.
+        """
         state = self._state
         self._scene.know_task(task)
-        made = state.unknown.pop(task, None)
-        if made is None:
-            made = state.withdrawn.pop(task, None)
-        if made is None:
-            why = "it is a promise" if task in state.promises else "it has started or ended before"
-            self._scene.loss("start-again", f"task {task} starts, but {why}")
-        return made
+        for home in (state.unknown, state.withdrawn):
+            made = home.pop(task, None)
+            if made is not None:
+                return made
+        made = state.promises.pop(task, None)
+        if made is not None:
+            function = state.calls[birth_call(made)].function
+            return self._as_call(made, thread.pool or NO_POOL, function)
+        done = self._done.get(task, 0)
+        if done & OUTCOME_MASK == CANCELLED:
+            return done
+        text = f"task {task} starts, but it has started or ended before"
+        self._scene.loss("start-again", text)
+        return None
+
+    def _take(self, row: list[int], thread: ThreadRecord, ticks: int) -> None:
+        _, _, _ = row
+        if thread.task:
+            self._scene.return_from_all(thread, ticks)
+        thread.since = ticks
 
     def _start_by_no_worker(
         self, task: int, made: int, thread: ThreadRecord, ticks: int
@@ -189,6 +227,8 @@ class TaskEvents:
         _, _, _, task = row
         made = self._queued.pop(task, None)
         if made is None:
+            if task in self._state.promises:
+                return  # an executor with a `submit` of its own has put it there
             self._scene.know_task(task)
             text = f"task {task} leaves its queue, but it is not in one"
             self._scene.loss("withdraw-unqueued", text)
@@ -225,12 +265,16 @@ class TaskEvents:
             self._scene.notice("done-again", text)
 
     def _resolve_queued(self, task: int, outcome: int, ticks: int) -> None:
-        """A task is done that no worker was seen to start."""
+        """A task is done that no worker was seen to start, as when its pool breaks."""
         made = self._queued.pop(task)
-        self._cancelled.pop(task, None)
+        if self._cancelled.pop(task, None) is not None:
+            outcome = CANCELLED  # to set it raises an error
         if self._emit is not None:
             self._emit(queued(task, made, ticks))
-        self._scene.loss("finish-before-start", f"task {task} finishes, but it never started")
+        pool = self._state.pools.get(self._state.calls[birth_call(made)].pool)
+        if pool is None or not pool.broken:
+            text = f"task {task} finishes, but it never started"
+            self._scene.loss("finish-before-start", text)
         self._done[task] = made | outcome
 
     def _resolve_running(self, task: int, outcome: int, runner: ThreadRecord, ticks: int) -> bool:

@@ -16,15 +16,26 @@ class ThreadEvents:
         self._scene = scene
         self.handlers: Final[dict[int, Handler]] = {
             schema.LAUNCH: self._launch,
+            schema.UNLAUNCH: self._unlaunch,
             schema.BEGIN: self._begin,
             schema.IDLE: self._idle,
             schema.LEAVE: self._end,
             schema.GONE: self._end,
         }
 
-    def _launch(self, row: list[int], _thread: ThreadRecord, _ticks: int) -> None:
+    def _launch(self, row: list[int], thread: ThreadRecord, _ticks: int) -> None:
         _, _, _, other = row
         self._scene.thread(other)
+        thread.launches, thread.spawns = thread.spawns, 0
+
+    def _unlaunch(self, row: list[int], thread: ThreadRecord, ticks: int) -> None:
+        _, _, _, other = row
+        stillborn = self._scene.thread(other)
+        stillborn.state, stillborn.since = ENDED, ticks
+        pool = self._scene.state.pools.get(thread.launches)
+        if pool is not None:
+            pool.starting = max(pool.starting - 1, 0)
+            thread.launches = 0
 
     def _begin(self, row: list[int], thread: ThreadRecord, _ticks: int) -> None:
         _, _, _, thread.native_id = row

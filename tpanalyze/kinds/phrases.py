@@ -109,6 +109,8 @@ def _pool(case: Case, pool: Pool) -> str:
     if not live:
         if pool.closed:
             return f"{name} has no worker left, and gets no more, since it is shut down"
+        if pool.broken:
+            return f"{name} has no worker left, and gets no more, since an initializer has failed"
         return (
             f"{name} has no worker left: those it was allowed have died, and a pool does not "
             "replace a dead worker"
@@ -119,6 +121,8 @@ def _pool(case: Case, pool: Pool) -> str:
         return f"{occupied}; it may not have more"
     if pool.closed:
         return f"{occupied}; it is shut down, so it gets no more"
+    if pool.broken:
+        return f"{occupied}; an initializer has failed, so it gets no more"
     return (
         f"{occupied}; it may have {pool.max_workers}, but starts one only when something is "
         "submitted, and every thread that could submit is stuck"

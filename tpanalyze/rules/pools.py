@@ -50,7 +50,7 @@ def may_grow(pool: Pool, begun: int) -> bool:
     Those that have ended count: a pool never forgets a worker, not even one that died of an
     exception (CPython, ``ThreadPoolExecutor._adjust_thread_count``).
     """
-    if pool.closed or pool.max_workers is None:
+    if pool.closed or pool.broken or pool.max_workers is None:
         return False
     return begun + pool.starting + pool.unseen < pool.max_workers
 
