@@ -118,3 +118,12 @@ def test_asgiref_s_executor_makes_promises_that_its_thread_sets(tmp_path: Path) 
     assert trace.lines(promise)[0][0] == "CurrentThreadExecutor.submit"
     report = analyze(run.trace_path)
     assert report.verdict is Verdict.NONE and report.quality.complete
+
+
+@needs("asgiref", "asgiref")
+def test_asgiref_s_executor_whose_thread_waits_elsewhere_hangs_as_proved(tmp_path: Path) -> None:
+    report = hang(tmp_path, ASGIREF.format(wait=""))
+    (finding,) = report.findings
+    assert finding.kind == "abandoned-promise"
+    functions = [report.snapshot.tasks[p.task].function for p in finding.core if p.task]
+    assert [function.name for function in functions if function] == ["ask"]

@@ -67,7 +67,7 @@ SAMPLES = (
         (),
         ("press",),
         ("timeout", "rearranged"),
-        ("print_page", "print_page"),
+        ("print_page",),
     ),
     Sample(
         "self_drain",
@@ -155,9 +155,3 @@ def test_the_harmless_twin_of_a_sample_gives_none(name: str, twin: str, tmp_path
     assert (report.verdict, report.findings) == (Verdict.NONE, ())
     assert report.quality.ended == "exit"
     assert report.quality.complete, report.quality.remarks
-
-
-def test_a_wait_for_several_tasks_lost_for_good_is_one_finding(tmp_path: Path) -> None:
-    report = hang_and_analyse("cancel_futures", tmp_path)
-    assert len(report.findings) == 1
-    assert "task 2 (print_page) and task 3 (print_page)" in report.findings[0].summary

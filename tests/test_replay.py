@@ -563,10 +563,6 @@ def start_twice(trace: TraceGen) -> None:
     trace.start(1, task)
 
 
-def start_of_a_promise(trace: TraceGen) -> None:
-    trace.start(1, trace.promise(1))
-
-
 def finish_of_no_task(trace: TraceGen) -> None:
     trace.finish(1, 0)
 
@@ -621,7 +617,9 @@ def wait_for_a_set_that_is_none(trace: TraceGen) -> None:
 
 
 def withdraw_what_is_not_queued(trace: TraceGen) -> None:
-    trace.withdraw(1, trace.promise(1))
+    task = trace.submit(1, trace.pool())
+    trace.start(1, task)
+    trace.withdraw(1, task)
 
 
 def thread_without_definition(trace: TraceGen) -> None:
@@ -657,7 +655,6 @@ def dropped_events(trace: TraceGen) -> None:
     [
         (submit_to_nowhere, "unknown-pool", "pool 7 is named, but is not defined"),
         (start_twice, "start-again", "task 1 starts, but it has started or ended before"),
-        (start_of_a_promise, "start-again", "task 1 starts, but it is a promise"),
         (finish_of_no_task, "unknown-task", "task 0 is named, but was never submitted or made"),
         (wait_of_nobody_for_nothing, "unknown-task", "tasks 99 to 99 are waited for"),
         (join_of_nobody, "unknown-thread", "thread 8 is named, but is not defined"),

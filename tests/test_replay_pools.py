@@ -107,3 +107,27 @@ def test_a_task_that_fails_unstarted_in_a_sound_pool_is_a_loss() -> None:
     task = trace.submit(trace.main, trace.p)
     trace.event(schema.FAIL, trace.hand, task)
     assert losses(trace.replay()) == ["finish-before-start"]
+
+
+def test_a_worker_that_could_not_be_started_is_not_about_to_come() -> None:
+    trace = Pools()
+    stillborn = trace.thread("pool_1")
+    trace.event(schema.SPAWN, trace.main, trace.p)
+    trace.event(schema.LAUNCH, trace.main, stillborn)
+    assert trace.replay().snapshot().pools[PoolId(trace.p)].starting == 1
+    trace.event(schema.UNLAUNCH, trace.main, stillborn)
+    replay = trace.replay()
+    snapshot = replay.snapshot()
+    assert snapshot.pools[PoolId(trace.p)].starting == 0
+    assert snapshot.threads[ThreadId(stillborn)].state is ThreadState.ENDED
+    assert not losses(replay)
+
+
+def test_a_thread_of_no_pool_that_could_not_be_started_takes_no_worker_away() -> None:
+    trace = Pools()
+    about_to_come, stillborn = trace.thread("pool_1"), trace.thread("Thread-1")
+    trace.event(schema.SPAWN, trace.main, trace.p)
+    trace.event(schema.LAUNCH, trace.main, about_to_come)
+    trace.event(schema.LAUNCH, trace.main, stillborn)
+    trace.event(schema.UNLAUNCH, trace.main, stillborn)
+    assert trace.replay().snapshot().pools[PoolId(trace.p)].starting == 1
