@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from _thread import get_ident
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,6 +88,23 @@ SHOWS_SOURCE_OF_DASH_C = VERSION >= (3, 13)
 """A traceback shows the source lines of ``python -c``."""
 
 STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
+
+
+def threads_are_greenlets() -> bool:
+    """Return true if somebody has put coroutines in the place of threads.
+
+    gevent and eventlet replace ``get_ident`` wherever they find it; ours is the one from before.
+    """
+    threading = sys.modules.get("threading")
+    return threading is not None and threading.get_ident is not get_ident
+
+
+def threads_of_the_process() -> int | None:
+    """Return how many threads the operating system counts; None where it does not tell."""
+    try:
+        return len(os.listdir("/proc/self/task"))
+    except OSError:
+        return None
 
 
 def is_standard_library(file: str) -> bool:

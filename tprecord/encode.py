@@ -52,7 +52,7 @@ def _value(value: Any) -> bytes:
         return {None: b"null", True: b"true", False: b"false"}[value]
     if isinstance(value, list):
         return b"[%s]" % b",".join(b"%d" % number for number in value)
-    return b"%d" % value
+    return b"%d" % value if isinstance(value, int) else b"null"
 
 
 def event_lines(rows: list[Row], before_ticks: int) -> tuple[bytes, int]:

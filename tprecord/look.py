@@ -53,6 +53,8 @@ class Look:
             seen[number] = site = names.site(frame, depth=STACK_DEPTH)
             if site and self._seen.get(number) != site:
                 append([STACK, perf_counter_ns(), 0, number, site])
-        frames.clear()
         self._seen = seen
-        append([CENSUS, perf_counter_ns(), 0])
+        if compat.threads_of_the_process() in (None, len(frames)):
+            append([CENSUS, perf_counter_ns(), 0])
+        # else there are threads of C code, which may call Python at any time
+        frames.clear()

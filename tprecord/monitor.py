@@ -210,6 +210,12 @@ class Monitor:
         if self._tool is not None:
             sys.monitoring.set_local_events(self._tool, code, self._events[key])
 
+    def give_up(self, text: str) -> None:
+        """Stop watching for good, and say why: what is recorded from now on would be false."""
+        self.complain(text)
+        self._buffer.definitions.append({"note": 1, "text": text, "dropped": 1})
+        self.stop()
+
     def complain(self, text: str) -> None:
         """Say something about the recording, once, on stderr and in the trace."""
         self._buffer.definitions.append({"note": 1, "text": text})

@@ -162,7 +162,7 @@ class Names:
                     "pool": number,
                     "kind": type(executor).__qualname__,
                     "name": str(executor._thread_name_prefix),
-                    "max_workers": executor._max_workers,
+                    "max_workers": _whole(executor._max_workers),
                     "unseen": len(executor._threads),
                 }
             )
@@ -297,6 +297,13 @@ class Names:
             self._sites_by_line[tuple(frames)] = number
         self.sites[key] = number
         return number
+
+
+def _whole(number: object) -> int | None:
+    """Return a pool's size, rounded up as the pool itself does; None if it has none."""
+    if isinstance(number, float) and number < 1e9:
+        return -int(-number // 1)
+    return int(number) if isinstance(number, int) else None
 
 
 def _thread_name(thread: Any) -> str:

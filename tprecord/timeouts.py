@@ -8,19 +8,21 @@ NEVER = -1
 """A wait that never gives up."""
 
 AT_ONCE = 0
-"""What only tries, and so is no wait."""
+"""What only tries, and so is no wait; the shortest wait has one tick."""
 
 
 def ticks(timeout: object) -> int:
     """Return a timeout in seconds as ticks; `NEVER` for None.
 
-    What is no number at all, or one no clock has, is about to raise in the app: a timed wait.
+    A number of another type (a fraction, one of numpy's) is not looked into: a timed wait.
     """
     if timeout is None:
         return NEVER
     if isinstance(timeout, (int, float)):
+        if timeout <= 0:
+            return AT_ONCE
         try:
-            return max(0, int(timeout * 1_000_000_000) // TICK_NS)
-        except (OverflowError, ValueError):
-            return 0
-    return 0
+            return max(1, int(timeout * 1_000_000_000) // TICK_NS)
+        except (OverflowError, ValueError):  # infinite, or not a number: the app will be told
+            return 1
+    return 1

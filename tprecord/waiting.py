@@ -46,9 +46,21 @@ def begin(monitor: Monitor, frame: FrameType, kind: int, *numbers: int) -> None:
         raise
 
 
-def is_announced(monitor: Monitor) -> bool:
-    """Return true if the calling thread is in a recorded wait."""
-    return bool(getattr(monitor.names.local, "wait", 0))
+def is_announced(monitor: Monitor, here: FrameType) -> bool:
+    """Return true if the calling thread is in a recorded wait, `here` being a part of it.
+
+    An announced wait whose function is not among the callers was left by an exception: it ends.
+    """
+    local = monitor.names.local
+    if not getattr(local, "wait", 0):
+        return False
+    frame: FrameType | None = here
+    while frame is not None:
+        if frame.f_code is local.waits_in:
+            return True
+        frame = frame.f_back
+    end(monitor, raised=True)
+    return False
 
 
 def end(monitor: Monitor, *, raised: bool = False) -> None:
@@ -67,10 +79,12 @@ def install(monitor: Monitor, threading: ModuleType) -> None:
     monitor.passing_on = lambda: end(monitor, raised=True)
 
     def acquires(callee: Any, arg0: Any) -> object:
-        if type(arg0) is not LockType or callee.__name__ != "acquire" or not arg0.locked():
-            return DISABLE  # so is the acquire that makes the new waiter lock a locked one
+        if type(arg0) is not LockType or callee.__name__ != "acquire":
+            return DISABLE
         here = sys._getframe(2)
-        condition, timeout = local_values(here, "self", "timeout")
+        condition, timeout, gotit = local_values(here, "self", "timeout", "gotit")
+        if gotit is None:
+            return DISABLE  # not set yet: the acquire that makes the new waiter lock a locked one
         if ticks(timeout) == AT_ONCE:
             return DISABLE  # the acquire that only tries: it stands at a place of its own
         if getattr(local, "wait", 0):

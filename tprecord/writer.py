@@ -136,6 +136,14 @@ class Writer:
     # ---------------------------------------------------------------- the ticker
 
     def _tick(self) -> None:
+        try:
+            self._tick_on()
+        except BaseException as error:  # no memory, say: the app goes on, and so may a new ticker
+            self._complain(f"the trace is late: {type(error).__name__}: {error}")
+            self._look.ticker = 0
+            self._ticking, self._signal.raised = False, True
+
+    def _tick_on(self) -> None:
         self._look.ticker = get_ident()
         beat_s = FIRST_BEAT_S
         while True:

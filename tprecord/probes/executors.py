@@ -104,6 +104,12 @@ def _watch_workers(monitor: Monitor, thread: ModuleType) -> None:
     def spawns(callee: Any, _: Any) -> object:
         if callee is not start:
             return DISABLE
+        if compat.threads_are_greenlets():
+            monitor.give_up(
+                "the program's threads are greenlets (gevent, eventlet): they cannot be told "
+                "apart, and nothing is recorded from here on"
+            )
+            return None
         (executor,) = local_values(sys._getframe(2), "self")
         monitor.emit(SPAWN, names.pool(executor))
         return None
@@ -158,8 +164,7 @@ def _watch_shutdown(monitor: Monitor, thread: ModuleType) -> None:
         if callee is join:
             if arg0._ident == get_ident():
                 waiting.end(monitor, raised=True)  # "cannot join current thread"
-            elif not waiting.is_announced(monitor):
-                here = sys._getframe(2)
+            elif not waiting.is_announced(monitor, here := sys._getframe(2)):
                 (executor,) = local_values(here, "self")
                 site = names.site(here.f_back)
                 operation = OPERATION["Executor.shutdown"]
@@ -186,8 +191,7 @@ def _watch_exit(monitor: Monitor, thread: ModuleType) -> None:
     def exits(callee: Any, _: Any) -> object:
         nonlocal closed
         if callee is join:
-            if not waiting.is_announced(monitor):
-                here = sys._getframe(2)
+            if not waiting.is_announced(monitor, here := sys._getframe(2)):
                 site = monitor.names.site(here.f_back)
                 operation = OPERATION["interpreter exit"]
                 waiting.begin(monitor, here, DRAIN, operation, ALL, site)

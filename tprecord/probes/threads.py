@@ -74,9 +74,9 @@ def _watch_joins(monitor: Monitor, threading: ModuleType) -> None:
     def joins(callee: Any, arg0: Any) -> object:
         if getattr(callee, "__name__", "") not in ("join", "acquire"):
             return DISABLE
-        if waiting.is_announced(monitor):
-            return None  # a drain joins its workers one by one
         here = sys._getframe(2)
+        if waiting.is_announced(monitor, here):
+            return None  # a drain joins its workers one by one
         thread, block, timeout = local_values(here, "self", "block", "timeout")
         if block is False or compat.has_ended(arg0):
             return None
