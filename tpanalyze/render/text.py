@@ -14,9 +14,9 @@ from tpanalyze import describe
 from tpanalyze.describe import Words, counted, duration, moment
 from tpanalyze.findings import Finding, NodeKind, Party, Relation, Report, Verdict
 from tpanalyze.model import (
-    DrainWait,
     Frame,
     FutureWait,
+    ObjectWait,
     Pool,
     PoolId,
     QualityGrade,
@@ -185,6 +185,9 @@ class _Text:
             return
         yield from self._page.item(f"{who}, stuck for {stuck} in {wait.operation}")
         yield from self._place("waits at", wait.site)
+        if isinstance(wait, ObjectWait) and wait.woken_by:
+            wakers = describe.listing([words.thread(waker) for waker in wait.woken_by])
+            yield from self._page.row("before, by", f"{wakers} ({describe.did(wait)})")
         single = isinstance(wait, FutureWait) and len(wait.futures) == 1
         if not single:
             yield from self._page.row("waits for", words.wait(wait))
@@ -235,7 +238,7 @@ class _Text:
         who = _capital(words.thread(thread)) + (f", in {task}," if task else "")
         stuck = duration(self._snapshot.time_ns - wait.since_ns)
         what = words.wait(wait)
-        if isinstance(wait, DrainWait) and wait.operation == describe.INTERPRETER_EXIT:
+        if wait.operation == describe.INTERPRETER_EXIT:
             return f"{who} has finished its work; at interpreter exit it waits for {what}: {stuck}"
         where = describe.at(wait.site)
         timed = "" if not wait.timed else " with a timeout"
