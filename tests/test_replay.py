@@ -35,6 +35,8 @@ from tpanalyze.replay import Replay
 from tpanalyze.state import _DONE_AT_LEAST
 from tprecord import schema
 
+TICK_NS = 1000
+
 
 def task_of(snapshot: Snapshot, task: int) -> Task:
     return snapshot.tasks[TaskId(task)]
