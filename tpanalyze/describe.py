@@ -24,6 +24,7 @@ from tpanalyze.model import (
     TaskId,
     TaskOrigin,
     TaskState,
+    Thread,
     ThreadId,
     ThreadWait,
     Wait,
@@ -227,6 +228,10 @@ class Words:
         """Return the name of the function the task calls; ``the task`` if it is not known."""
         known = self.snapshot.tasks.get(task)
         return known.function.name if known is not None and known.function else "the task"
+
+    def task_function(self, thread: Thread) -> str:
+        """Return the name of the function of the task the thread runs; empty if it runs none."""
+        return "" if thread.task is None else self.function_of(thread.task)
 
     def whereabouts(self, task: Task) -> str:
         """Return where an unfinished task is: ``queued 2nd in pool p``, ``run by worker p_0``."""

@@ -105,7 +105,8 @@ class Finding:
     kind: str
     """slug, with an entry of that name in docs/findings.md"""
     certain_since_ns: int
-    """the moment from which no continuation could end it"""
+    """the moment from which no continuation could end it; of what is not proved: since when it has
+    been as it is"""
     summary: str
     """one sentence: what waits for what, and why it can never end"""
     because: tuple[str, ...]

@@ -146,8 +146,21 @@ def _objects(case: Case) -> list[str]:
             continue
         told[name] = f"{name} can be {_passive(wait)} only by a thread that still moves"
         if wait.woken_by:
-            told[name] += f"; before, {_wakers(case, wait)} did that"
+            told[name] += f"; before, {wakers(case, wait)} did that"
     return list(told.values())
+
+
+def needed(case: Case) -> list[tuple[Thread, ObjectWait]]:
+    """Return the threads that block on objects and that others need: for a result, or their end.
+
+    Where none is needed, all that block.
+    """
+    found = [
+        (thread, wait)
+        for thread, wait in case.blocks
+        if case.must_end(thread.id) or thread.task is not None
+    ]
+    return found or list(case.blocks)
 
 
 def _passive(wait: ObjectWait) -> str:
@@ -155,7 +168,7 @@ def _passive(wait: ObjectWait) -> str:
     return {"put into": "filled", "took from": "emptied"}.get(word, word)
 
 
-def _wakers(case: Case, wait: ObjectWait) -> str:
+def wakers(case: Case, wait: ObjectWait) -> str:
     """Return who woke others on the object, and what they do now."""
     told = []
     for number_ in wait.woken_by:
