@@ -44,8 +44,8 @@ def analysed(sample: Path, result: str) -> bytes:
 
 
 def expected(sample: Path) -> Verdict:
-    """Return what its program says is to be found: ``# verdict: stalled``; else a deadlock."""
-    said = re.search(r"^# verdict: (\w+)$", (sample / "program.py").read_text(), re.MULTILINE)
+    """Return what its program says is to be found, ``verdict: stalled``; else a deadlock."""
+    said = re.search(r"^verdict: (\w+)$", (sample / "program.py").read_text(), re.MULTILINE)
     return Verdict(said[1]) if said else Verdict.DEADLOCK
 
 

@@ -98,13 +98,14 @@ def _summary(snapshot: Snapshot, words: Words, pool: Pool, task: Task) -> str:
     spent = duration(snapshot.time_ns - (task.submitted_ns or 0))
     workers = _workers(snapshot, pool)
     runs = listing(list(dict.fromkeys(words.task_function(worker) for worker in workers)))
+    who = "that one" if len(workers) == 1 else "one of them"
     busy = "its only worker is" if len(workers) == 1 else f"all {len(workers)} workers are"
     more = len(pool.queue) - 1
     rest = f" ({counted(more, 'more task')} behind it)" if more else ""
     name = words.task(task.id)
     return (
         f"{name[:1].upper()}{name[1:]} has been queued in {words.pool(pool.id)} for {spent}{rest}, "
-        f"and {busy} busy with {runs}. It will start as soon as {'it' if len(workers) == 1 else 'one of them'} is done."
+        f"and {busy} busy with {runs}. It will start as soon as {who} is done."
     )
 
 

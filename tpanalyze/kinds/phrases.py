@@ -174,8 +174,8 @@ def wakers(case: Case, wait: ObjectWait) -> str:
     for number_ in wait.woken_by:
         thread = case.snapshot.threads.get(number_)
         ended = thread is not None and thread.state is ThreadState.ENDED
-        told.append(case.words.thread(number_) + (", which has ended," if ended else ""))
-    return listing(told).removesuffix(",")
+        told.append(case.words.thread(number_) + (" (which has ended)" if ended else ""))
+    return listing(told)
 
 
 def _nobody(case: Case) -> str:

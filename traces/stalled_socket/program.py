@@ -1,8 +1,8 @@
 """A task waits for bytes that nobody sends; whether they will come, no trace can tell.
 
 program.py [stalled | timeout | answered]
+verdict: stalled
 """
-# verdict: stalled
 
 import socket
 import sys

@@ -3,8 +3,8 @@
 Nothing hangs: the worker moves, and the click will be answered, some day.
 
 program.py [starving | second-pool | short]
+verdict: starving
 """
-# verdict: starving
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
