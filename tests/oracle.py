@@ -34,6 +34,9 @@ from tpanalyze.atoms import ANYBODY, resolves
 from tpanalyze.model import (
     DrainWait,
     FutureWait,
+    Object,
+    ObjectId,
+    ObjectWait,
     Pool,
     PoolId,
     Snapshot,
@@ -44,6 +47,7 @@ from tpanalyze.model import (
     Thread,
     ThreadId,
     ThreadState,
+    ThreadWait,
     Wait,
 )
 from tpanalyze.waitgraph import WaitGraph, build
@@ -101,11 +105,36 @@ class Drain:
 
 
 @dataclass(frozen=True, slots=True)
+class Join:
+    """Wait until the threads have ended, oneself excepted; `exits`: at interpreter exit."""
+
+    threads: tuple[int, ...]
+    timed: bool = False
+    exits: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Wait for the event to be set, or for the barrier to open."""
+
+    thing: int
+    timed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """Set the event; break the barrier."""
+
+    thing: int
+
+
+@dataclass(frozen=True, slots=True)
 class Fail:
     """Raise: the job ends here, and its future fails."""
 
 
-Operation = Submit | Await | Settle | Cancel | Close | Drain | Fail
+Waiting = Await | Drain | Join | Block
+Operation = Submit | Settle | Cancel | Close | Fail | Signal | Waiting
 Job = tuple[Operation, ...]
 
 
@@ -131,6 +160,8 @@ class Program:
     """promises made before the recording began"""
     sizes_unknown: frozenset[int] = frozenset()
     """pools of whose size the trace knows nothing"""
+    things: tuple[int, ...] = ()
+    """what threads block on: the parties of a barrier; 0: an event"""
 
     @property
     def futures(self) -> range:
@@ -170,7 +201,8 @@ class Actor(NamedTuple):
     at: int = 0
     pool: int = -1
     awaits: tuple[int, ...] = ()
-    """the futures its wait is for: those that existed when it began"""
+    """the futures its wait is for: those that existed when it began; of a barrier: how many came
+    before"""
 
     def goes_on(self) -> Actor:
         """Return the actor before its next operation."""
@@ -184,24 +216,37 @@ class PoolNow(NamedTuple):
     closed: bool = False
 
 
+class ThingNow(NamedTuple):
+    """An event or a barrier."""
+
+    came: int = 0
+    """how many have come to the barrier"""
+    is_open: bool = False
+    """the event is set, the barrier is broken"""
+
+
 class State(NamedTuple):
     """Where everything stands."""
 
     actors: tuple[Actor, ...]
     futures: tuple[int, ...]
     pools: tuple[PoolNow, ...]
+    things: tuple[ThingNow, ...] = ()
 
     def act(self, number: int, actor: Actor) -> State:
         actors = (*self.actors[:number], actor, *self.actors[number + 1 :])
-        return State(actors, self.futures, self.pools)
+        return State(actors, self.futures, self.pools, self.things)
 
     def settle(self, future: int, status: int) -> State:
         futures = (*self.futures[:future], status, *self.futures[future + 1 :])
-        return State(self.actors, futures, self.pools)
+        return State(self.actors, futures, self.pools, self.things)
 
     def change(self, pool: int, now: PoolNow) -> State:
         pools = (*self.pools[:pool], now, *self.pools[pool + 1 :])
-        return State(self.actors, self.futures, pools)
+        return State(self.actors, self.futures, pools, self.things)
+
+    def signal(self, thing: int, now: ThingNow) -> State:
+        return self._replace(things=(*self.things[:thing], now, *self.things[thing + 1 :]))
 
 
 class Step(NamedTuple):
@@ -218,7 +263,8 @@ def begin(program: Program) -> State:
     """Return the state before anything has happened: all threads of their own run."""
     actors = tuple(Actor(RUNNING, job) for job in range(program.threads))
     futures = tuple(PENDING if program.is_promise(f) else ABSENT for f in program.futures)
-    return State(actors, futures, tuple(PoolNow() for _ in program.sizes))
+    things = tuple(ThingNow() for _ in program.things)
+    return State(actors, futures, tuple(PoolNow() for _ in program.sizes), things)
 
 
 def steps(program: Program, state: State) -> Iterator[Step]:
@@ -228,9 +274,10 @@ def steps(program: Program, state: State) -> Iterator[Step]:
             yield from _run(program, state, number, actor)
         elif actor.doing == BLOCKED:
             operation = program.jobs[actor.job][actor.at]
-            assert isinstance(operation, Await | Drain)
-            if may_pass(state, operation, number):
-                yield Step(number, True, -1, state.act(number, actor.goes_on()))
+            assert isinstance(operation, Waiting)
+            if may_pass(program, state, operation, number):
+                after = _leave(program, state, operation, actor)
+                yield Step(number, True, -1, after.act(number, actor.goes_on()))
         elif actor.doing in (RETURNING, STARTING):  # done-callbacks are over, or the initializer
             yield Step(number, False, -1, state.act(number, Actor(IDLE, pool=actor.pool)))
         elif actor.doing == IDLE:
@@ -259,13 +306,17 @@ def _run(program: Program, state: State, number: int, actor: Actor) -> Iterator[
         return
     operation = job[actor.at]
     on = state.act(number, actor.goes_on())
-    if isinstance(operation, Await | Drain):
+    if isinstance(operation, Waiting):
         awaits: tuple[int, ...] = ()
         if isinstance(operation, Await):
             awaits = tuple(f for f in operation.futures if state.futures[f] != ABSENT)
+        elif isinstance(operation, Block) and program.things[operation.thing]:
+            thing = state.things[operation.thing]
+            awaits = (thing.came,)
+            state = state.signal(operation.thing, thing._replace(came=thing.came + 1))
         halted = state.act(number, Actor(BLOCKED, actor.job, actor.at, actor.pool, awaits))
-        waits = not may_pass(halted, operation, number, at_once=True)
-        yield Step(number, False, -1, halted if waits else on)
+        waits = not may_pass(program, halted, operation, number, at_once=True)
+        yield Step(number, False, -1, halted if waits else state.act(number, actor.goes_on()))
     elif isinstance(operation, Submit):
         if state.pools[program.home[operation.job]].closed:
             yield Step(number, False, -1, _finish(state, number, actor, failed=True))
@@ -307,6 +358,8 @@ def _at_once(state: State, operation: Operation) -> State:
     if isinstance(operation, Cancel):
         waiting = state.futures[operation.future] in (QUEUED, PENDING)
         return state.settle(operation.future, CANCELLED) if waiting else state
+    if isinstance(operation, Signal):
+        return state.signal(operation.thing, state.things[operation.thing]._replace(is_open=True))
     assert isinstance(operation, Close)
     for number in operation.pools:
         pool = state.pools[number]
@@ -323,13 +376,43 @@ def workers(state: State, pool: int) -> list[int]:
     return [n for n, a in enumerate(state.actors) if a.pool == pool and a.doing != ENDED]
 
 
-def may_pass(state: State, operation: Await | Drain, number: int, *, at_once: bool = False) -> bool:
-    """Return whether the wait can be over; `at_once`: before it has blocked, so no timeout yet."""
+def is_opened(program: Program, state: State, operation: Block, came_before: int) -> bool:
+    """Return whether the event is set, or the barrier full or broken."""
+    thing, parties = state.things[operation.thing], program.things[operation.thing]
+    full = bool(parties) and thing.came // parties > came_before // parties
+    return thing.is_open or full
+
+
+def _leave(program: Program, state: State, operation: Waiting, actor: Actor) -> State:
+    """Return the state after a wait: who leaves a barrier that is not full breaks it."""
+    if isinstance(operation, Block) and program.things[operation.thing]:
+        thing = state.things[operation.thing]
+        if not is_opened(program, state, operation, actor.awaits[0]):
+            return state.signal(operation.thing, thing._replace(is_open=True))
+    return state
+
+
+def may_pass(
+    program: Program, state: State, operation: Waiting, number: int, *, at_once: bool = False
+) -> bool:
+    """Return whether the wait can be over; `at_once`: before it has blocked, so no timeout yet.
+
+    A signal may call the first actor, which is main, away from where programs park it.
+    """
     if isinstance(operation, Drain):
         living = {worker for pool in operation.pools for worker in workers(state, pool)}
         return not living - {number}
     if operation.timed and not at_once:
         return True
+    if isinstance(operation, Join):
+        if number == 0 and not operation.exits and not at_once:
+            return True
+        return all(state.actors[t].doing == ENDED for t in operation.threads if t != number)
+    if isinstance(operation, Block):
+        if number == 0 and not at_once:
+            return True
+        before = next(iter(state.actors[number].awaits), 0)
+        return is_opened(program, state, operation, before)
     now = [state.futures[f] for f in state.actors[number].awaits]
     over = {DONE, FAILED, NOTIFIED} | ({CANCELLED} if operation.hears_cancel else set())
     count = sum(status in over for status in now)
@@ -431,6 +514,7 @@ def optimist(program: Program, state: State) -> Future:
     """
     pools = range(len(program.sizes))
     help_all: Job = (
+        *(Signal(thing) for thing in range(len(program.things))),
         *(Settle(f, fails=True) for f in program.promised),
         *(Submit(program.spare[p]) for p in pools if not state.pools[p].closed),
         Close(tuple(pools)),
@@ -513,7 +597,7 @@ def snapshot_of(program: Program, state: State, since: Since | None = None) -> S
     """Return what a trace would tell of the state; numbers are one higher than here."""
     when = since or Since()
     threads = {
-        ThreadId(number + 1): _thread(program, number, actor, when)
+        ThreadId(number + 1): _thread(program, state, number, actor, when)
         for number, actor in enumerate(state.actors)
         if actor.doing != STARTING and number != program.hidden
     }
@@ -548,7 +632,7 @@ class Since:
                 self.done[future] = self.now_ns
 
 
-def _thread(program: Program, number: int, actor: Actor, when: Since) -> Thread:
+def _thread(program: Program, state: State, number: int, actor: Actor, when: Since) -> Thread:
     since_ns = when.actors.get(number, 0)
     wait: Wait | None = None
     if actor.doing == BLOCKED:
@@ -556,6 +640,10 @@ def _thread(program: Program, number: int, actor: Actor, when: Since) -> Thread:
         if isinstance(operation, Drain):
             pools = tuple(PoolId(pool + 1) for pool in operation.pools)
             wait = DrainWait("Executor.shutdown", pools, None, None, since_ns)
+        elif isinstance(operation, Join):
+            wait = _thread_wait(program, operation, number, since_ns)
+        elif isinstance(operation, Block):
+            wait = _object_wait(program, state, operation, actor, since_ns)
         else:
             assert isinstance(operation, Await)
             wait = _future_wait(operation, actor.awaits, since_ns)
@@ -569,6 +657,29 @@ def _thread(program: Program, number: int, actor: Actor, when: Since) -> Thread:
         since_ns,
         main=number == 0,
     )
+
+
+def _thread_wait(program: Program, operation: Join, number: int, since_ns: int) -> ThreadWait:
+    name = "interpreter exit" if operation.exits else "Thread.join"
+    threads = [t for t in operation.threads if t != number]
+    if operation.exits:
+        threads = [t for t in threads if t != program.hidden]
+    joined = tuple(ThreadId(t + 1) for t in threads)
+    timeout_ns = 1 if operation.timed else None
+    return ThreadWait(name, joined, operation.exits, timeout_ns, None, since_ns)
+
+
+def _object_wait(
+    program: Program, state: State, operation: Block, actor: Actor, since_ns: int
+) -> ObjectWait:
+    parties = program.things[operation.thing]
+    kind = "Barrier" if parties else "Event"
+    thing = Object(ObjectId(operation.thing + 1), kind, parties or None)
+    timeout_ns = 1 if operation.timed else None
+    before = next(iter(actor.awaits), 0)
+    woken = is_opened(program, state, operation, before)
+    name = f"{kind}.wait"
+    return ObjectWait(name, thing, timeout_ns, None, since_ns, signalled=woken)
 
 
 def _future_wait(operation: Await, awaits: tuple[int, ...], since_ns: int) -> FutureWait:
@@ -631,8 +742,9 @@ class Taste:
     pools: tuple[int, int] = (1, 2)
     promises: tuple[int, int] = (0, 1)
     length: tuple[int, int] = (1, 2)
-    weights: tuple[int, int, int, int, int, int] = (6, 8, 2, 0, 0, 0)
-    """of submit, await, settle, cancel, close, drain"""
+    weights: tuple[int, ...] = (6, 8, 2, 0, 0, 0)
+    """of submit, await, settle, cancel, close, drain, join, block, signal"""
+    things: tuple[int, int] = (0, 0)
     several: float = 0.3
     """how often a wait is for several futures"""
     timed: float = 0.05
@@ -655,8 +767,30 @@ TASTES: Final = (
     Taste("cancel", weights=(4, 9, 1, 5, 1, 0), deaf=0.8, tasks=(2, 3), pools=(1, 1), exits=0.2),
     Taste("closing", weights=(6, 7, 2, 2, 5, 0), deaf=0.7, tasks=(2, 3)),
     Taste("unknown", hidden=0.3, unseen=0.4, unknown_size=0.3, promises=(1, 2), tasks=(1, 3)),
+    Taste(
+        "joins",
+        threads=(2, 3),
+        tasks=(1, 2),
+        weights=(5, 6, 2, 0, 1, 1, 8),
+        exits=0.6,
+        timed=0.1,
+        hidden=0.1,
+    ),
+    Taste(
+        "objects",
+        threads=(1, 3),
+        tasks=(1, 2),
+        things=(1, 2),
+        weights=(5, 6, 1, 0, 0, 1, 3, 8, 3),
+        timed=0.1,
+        hidden=0.1,
+    ),
     Taste("workers", pools=(1, 1), tasks=(3, 4), promises=(0, 0), weights=(6, 9, 0, 0, 0, 0)),
 )
+
+
+_ANYTHING: Final = Taste("anything", weights=(4, 8, 4, 1, 0, 0, 1, 2, 1))
+"""What jobs do next that did something else in the program as it was made."""
 
 
 def random_program(rng: random.Random, taste: Taste) -> Program:
@@ -674,7 +808,8 @@ def random_program(rng: random.Random, taste: Taste) -> Program:
         -1,
     )
     promised = range(first_promise, first_promise + promises)
-    maker = _Maker(rng, taste, range(threads, jobs), len(sizes), promised)
+    things = tuple(rng.choice((0, 2, 3)) for _ in range(rng.randint(*taste.things)))
+    maker = _Maker(rng, taste, range(threads, jobs), len(sizes), promised, threads, len(things))
     bodies = [maker.job(number) for number in range(jobs)]
     # somebody submits most of the tasks
     for task in range(threads, jobs):
@@ -685,11 +820,18 @@ def random_program(rng: random.Random, taste: Taste) -> Program:
     if rng.random() < taste.exits:
         every = tuple(range(len(sizes)))
         bodies[0] = (*bodies[0], Close(every), Drain(every))
+        if taste.weights[_JOIN:]:
+            bodies[0] = (*bodies[0], Join(tuple(range(1, threads)), exits=True))
     hidden = threads - 1 if threads > 1 and rng.random() < taste.hidden else None
     unseen = frozenset(f for f in maker.promises if rng.random() < taste.unseen)
     unknown = frozenset(p for p in range(len(sizes)) if rng.random() < taste.unknown_size)
     spare = ((),) * (len(sizes) + 1)
-    return Program((*bodies, *spare), threads, home, sizes, promises, hidden, unseen, unknown)
+    jobs_ = (*bodies, *spare)
+    return Program(jobs_, threads, home, sizes, promises, hidden, unseen, unknown, things)
+
+
+_JOIN: Final = 6
+"""Index of a join's weight."""
 
 
 @dataclass(slots=True)
@@ -701,6 +843,8 @@ class _Maker:
     tasks: range
     pools: int
     promises: range
+    threads: int
+    things: int
 
     def job(self, number: int) -> Job:
         operations = [self.operation() for _ in range(self.rng.randint(*self.taste.length))]
@@ -710,7 +854,7 @@ class _Maker:
 
     def operation(self) -> Operation:
         rng, taste = self.rng, self.taste
-        (kind,) = rng.choices(range(6), taste.weights)
+        (kind,) = rng.choices(range(len(taste.weights)), taste.weights)
         futures = [*self.tasks, *self.promises]
         if kind == 0:
             return Submit(rng.choice(self.tasks))
@@ -722,6 +866,12 @@ class _Maker:
             return Close((rng.randrange(self.pools),), cancel_futures=rng.random() < 0.5)
         if kind == 5:
             return Drain(self._some_pools())
+        if kind == _JOIN:
+            return Join((rng.randrange(self.threads),), timed=rng.random() < taste.timed)
+        if kind == _JOIN + 1 and self.things:
+            return Block(rng.randrange(self.things), timed=rng.random() < taste.timed)
+        if kind == _JOIN + 2 and self.things:
+            return Signal(rng.randrange(self.things))
         return self._await(futures)
 
     def _some_pools(self) -> tuple[int, ...]:
@@ -819,7 +969,8 @@ def _judge_state(
     tally.partial += not nobody_moves
     if rng.random() > 0.2:
         return
-    maker = _Maker(rng, TASTES[2], program.tasks, len(program.sizes), program.promised)
+    pools, things = len(program.sizes), len(program.things)
+    maker = _Maker(rng, _ANYTHING, program.tasks, pools, program.promised, program.threads, things)
     other = without_cancelling(with_other_future(program, state, maker.job))
     with suppress(OverflowError):
         _sound(other, state, said, Explorer(other, 1_000).future(state))

@@ -64,6 +64,7 @@ class RandomRun:
         self.pools: dict[int, Pool] = {}
         self.all_closed = False
         self.all_threads_known = False
+        self.looked_ns: int | None = None
         self.moments: list[Snapshot] = []
         """what holds after each event"""
         self._choice = 0
@@ -100,6 +101,7 @@ class RandomRun:
             tasks=tasks,
             pools={pool.id: pool for pool in self.pools.values()},
             all_threads_known=self.all_threads_known,
+            looked_ns=self.looked_ns,
         )
 
     def _frozen(self, thread: _Thread) -> Thread:
@@ -194,6 +196,7 @@ class RandomRun:
         else:
             self.trace.census(dt=self._dt())
             self.all_threads_known = True
+            self.looked_ns = self.now_ns
 
     def _define_pool(self) -> None:
         size = self._pick((1, 2, 3))

@@ -255,10 +255,10 @@ class Builder:
             self.threads[thread], state=ThreadState.WAITING, wait=wait, since_ns=wait.since_ns
         )
 
-    def snapshot(self) -> Snapshot:
-        """Return what holds now, one second after the last step."""
+    def snapshot(self, *, after_ns: int = 1_000_000_000) -> Snapshot:
+        """Return what holds a while after the last step, by default one second."""
         return Snapshot(
-            self.now_ns + 1_000_000_000,
+            self.now_ns + after_ns,
             dict(self.threads),
             dict(self.tasks),
             dict(self.pools),
@@ -345,4 +345,4 @@ def busy() -> Snapshot:
     first, _ = b.run(pool, "work")
     second = b.submit(pool, "work")
     b.wait(b.main, first, second, operation="wait(ALL_COMPLETED)", need=2)
-    return b.snapshot()
+    return b.snapshot(after_ns=500_000_000)

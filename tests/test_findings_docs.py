@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import tpanalyze
-from tests.recorded import ROOT, hanging, record, until
+from tests.recorded import ROOT, hanging, read, record, until
 from tpanalyze.findings import Verdict
 from tpanalyze.kinds import KINDS
 
@@ -59,7 +59,7 @@ def test_the_program_before_hangs_and_is_given_its_kind(
         place.mkdir()
         (place / "program.py").write_text(program)
         with hanging(place, "program.py") as (process, path):
-            until(path.exists, "there is a trace")
+            until(lambda: bool(read(path).header), "there is a trace")
             until(partial(is_over, process, path), f"{kind} is found")
             if process.poll() is None:
                 assert kinds(path) == [kind]

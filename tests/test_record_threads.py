@@ -200,9 +200,33 @@ def test_a_beat_tells_that_the_threads_still_wait(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(LOOKED_AT)
     with hanging(tmp_path, "app.py") as (_, path):
         until(lambda: len(read(path).of("beat")) == 2, "two beats are written")
-        beats = read(path).of("beat")
-    assert beats[0]["thread"] == 0
-    assert beats[1]["dt"] >= 2_000_000
+        events = read(path).events
+    first, second = (at for at, event in enumerate(events) if event["event"] == "beat")
+    assert events[first]["thread"] == 0
+    assert sum(event["dt"] for event in events[first + 1 : second + 1]) >= 2_000_000
+
+
+def test_each_beat_comes_with_a_look_and_tells_only_of_who_has_moved(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(
+        HEAD
+        + """
+from concurrent.futures import ThreadPoolExecutor
+def work():
+    n = 0
+    while True: n += 1
+def sleep():
+    time.sleep(1000)
+pool = ThreadPoolExecutor(2)
+pool.submit(sleep)
+pool.submit(work).result()
+"""
+    )
+    with hanging(tmp_path, "app.py") as (_, path):
+        until(lambda: len(read(path).of("beat")) == 2, "two beats are written")
+        trace = read(path)
+    assert len(trace.of("census")) == 2
+    again = [trace.lines(e)[0][0] for e in trace.of("stack")]
+    assert (again.count("sleep"), again.count("work")) == (1, 2)
 
 
 def test_a_signal_of_the_user_s_choice_makes_it_look(tmp_path: Path) -> None:

@@ -17,6 +17,9 @@ from tpanalyze.errors import TraceError
 from tpanalyze.model import (
     DrainWait,
     FutureWait,
+    Object,
+    ObjectId,
+    ObjectWait,
     PoolId,
     QualityGrade,
     Snapshot,
@@ -26,9 +29,13 @@ from tpanalyze.model import (
     TaskState,
     ThreadId,
     ThreadState,
+    ThreadWait,
 )
 from tpanalyze.replay import Replay
 from tpanalyze.state import _DONE_AT_LEAST
+from tprecord import schema
+
+TICK_NS = 1000
 
 
 def task_of(snapshot: Snapshot, task: int) -> Task:
@@ -427,14 +434,93 @@ def test_a_set_may_be_defined_before_the_tasks_in_it_are_submitted(trace: TraceG
     assert replay.quality().complete
 
 
-def test_who_blocks_on_what_no_rule_speaks_of_can_move(trace: TraceGen) -> None:
+def test_a_join_names_the_thread_it_waits_for_and_its_timeout(trace: TraceGen) -> None:
     main, other = trace.thread(main=True), trace.thread()
-    event = trace.object("Event")
+    trace.join(other, main, timeout=30)
     trace.join(main, other)
-    trace.block(other, "Event.wait", event)
+    threads = trace.replay().snapshot().threads
+    wait = threads[ThreadId(main)].wait
+    assert isinstance(wait, ThreadWait)
+    assert (wait.operation, wait.threads, wait.every, wait.timed) == (
+        "Thread.join",
+        (other,),
+        False,
+        False,
+    )
+    timed = threads[ThreadId(other)].wait
+    assert timed is not None
+    assert timed.timeout_ns == 30 * TICK_NS
+
+
+def test_interpreter_exit_waits_for_launched_threads_that_live_and_are_no_daemons(
+    trace: TraceGen,
+) -> None:
+    main, plain, ended = trace.thread(main=True), trace.thread(), trace.thread()
+    daemon, foreign = trace.thread(daemon=True), trace.thread("made by no Thread")
+    for number in (plain, ended, daemon):
+        trace.launch(main, number)
+        trace.begin(number, 70 + number)
+    trace.gone(ended)
+    trace.event(schema.IDLE, foreign)
+    trace.event(schema.JOIN, main, schema.OPERATION["interpreter exit"], 0, -1, 0)
+    wait = trace.replay().snapshot().threads[ThreadId(main)].wait
+    assert isinstance(wait, ThreadWait)
+    assert (wait.threads, wait.every) == ((plain,), True)
+
+
+def test_a_block_names_the_object_who_has_woken_others_there_and_how_many_wait(
+    trace: TraceGen,
+) -> None:
+    main, one, two = trace.thread(main=True), trace.thread(), trace.thread()
+    event = trace.object("Event")
+    trace.block(one, "Event.wait", event)
+    trace.signal(main, event)
+    trace.wake(one)
+    trace.block(one, "Event.wait", event)
+    trace.block(two, "Event.wait", event)
     replay = trace.replay()
-    assert {thread.state for thread in replay.snapshot().threads.values()} == {ThreadState.RUNNING}
+    wait = replay.snapshot().threads[ThreadId(one)].wait
+    assert isinstance(wait, ObjectWait)
+    assert wait.object == Object(ObjectId(event), "Event")
+    assert (wait.woken_by, wait.waiting, wait.signalled) == ((main,), 2, False)
     assert replay.quality().complete
+
+
+def test_whoever_may_have_been_woken_counts_as_woken_until_one_goes_on(trace: TraceGen) -> None:
+    main, one, two = trace.thread(main=True), trace.thread(), trace.thread()
+    event = trace.object("Condition")
+
+    def signalled() -> list[bool]:
+        waits = [thread.wait for thread in trace.replay().snapshot().threads.values()]
+        return [wait.signalled for wait in waits if isinstance(wait, ObjectWait)]
+
+    trace.block(one, "Condition.wait", event)
+    trace.block(two, "Condition.wait", event)
+    assert signalled() == [False, False]
+    trace.signal(main, event)
+    assert signalled() == [True, True]
+    trace.wake(one)
+    assert signalled() == [False]
+
+
+def test_a_stack_holds_until_its_thread_does_something(trace: TraceGen) -> None:
+    main, worker = trace.thread(main=True), trace.thread()
+    site = trace.site("app.py:5 in other")
+    trace.stack(worker, site)
+    trace.census()
+    trace.beat(dt=500)
+    trace.census()
+    snapshot = trace.replay().snapshot()
+    thread = snapshot.threads[ThreadId(worker)]
+    assert thread.stack is not None
+    assert (thread.stack.frames[0].line, thread.stack_ns) == (5, 2 * TICK_NS)
+    assert snapshot.looked_ns == 503 * TICK_NS
+    trace.promise(main)
+    trace.census()
+    again = trace.replay().snapshot()
+    assert again.threads[ThreadId(worker)].stack_ns == again.looked_ns
+    trace.wait(worker, [1])
+    assert trace.replay().snapshot().threads[ThreadId(worker)].stack is None
 
 
 # ---------------------------------------------------------------------- threads

@@ -171,7 +171,7 @@ def test_every_stuck_thread_is_in_a_core_or_has_a_path_into_one() -> None:
 
 def test_nothing_can_be_left_out_of_a_core() -> None:
     looked_at = 0
-    for graph in stuck_graphs(range(400)):
+    for graph in stuck_graphs(range(600)):
         for core in root_causes(graph).cores:
             assert greatest_closed_subset(core, graph.rules) == core
             for atom in core:

@@ -106,7 +106,7 @@ def test_main_at_interpreter_exit_is_said_to_have_finished_its_work() -> None:
 
 def test_no_deadlock_tells_what_waits_all_the_same() -> None:
     assert text(snapshots.busy()).startswith(
-        "NO DEADLOCK  at 1.006 s\n"
+        "NO DEADLOCK  at 0.506 s\n"
         "\n"
         "  One thread waits, and its wait may still end.\n"
         "\n"

@@ -445,7 +445,8 @@ def test_the_classics_with_a_timeout_are_no_deadlock(make: object) -> None:
         else known
         for number, known in snapshot.threads.items()
     }
-    assert findings(replace(snapshot, threads=timed)) == ()
+    found = findings(replace(snapshot, threads=timed))
+    assert Verdict.DEADLOCK not in {finding.verdict for finding in found}
 
 
 def test_one_more_worker_is_enough_for_a_starved_pool() -> None:

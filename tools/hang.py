@@ -18,7 +18,7 @@ PATIENCE_S = 60.0
 
 
 class NoHangError(Exception):
-    """The program ended by itself, or its trace proved no deadlock in `PATIENCE_S` seconds."""
+    """The program ended by itself, or its trace gave no such verdict in `PATIENCE_S` seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +27,18 @@ class Hang:
 
     pid: int
     after_s: float
-    """seconds from its start until its trace was seen to prove a deadlock"""
+    """seconds from its start until its trace was seen to give the verdict"""
 
 
 def record_until_it_hangs(
-    arguments: Sequence[str], *, trace: Path, cwd: Path, linger_s: float = 0.0
+    arguments: Sequence[str],
+    *,
+    trace: Path,
+    cwd: Path,
+    linger_s: float = 0.0,
+    verdict: Verdict = Verdict.DEADLOCK,
 ) -> Hang:
-    """Run ``python -m tprecord`` with `arguments` until `trace` proves a deadlock; then kill it.
+    """Run ``python -m tprecord`` with `arguments` until `trace` gives the verdict; then kill it.
 
     The analyser decides, on the trace of the running process: no guess by silence or by time.
     The process is left to hang for `linger_s`, and gets SIGKILL, so nothing but what is on disk by
@@ -43,11 +48,11 @@ def record_until_it_hangs(
     begin = time.monotonic()
     recorded = subprocess.Popen([sys.executable, "-m", "tprecord", *arguments], cwd=cwd)
     try:
-        while not proves_a_deadlock(trace, cwd=cwd):
+        while verdict_on(trace, cwd=cwd) != verdict:
             if recorded.poll() is not None:
                 raise NoHangError(f"the program ended by itself, status {recorded.returncode}")
             if time.monotonic() - begin > PATIENCE_S:
-                raise NoHangError(f"no deadlock after {PATIENCE_S:.0f} s")
+                raise NoHangError(f"not {verdict} after {PATIENCE_S:.0f} s")
             time.sleep(POLL_S)
         proved_after_s = time.monotonic() - begin
         time.sleep(linger_s)
@@ -57,14 +62,13 @@ def record_until_it_hangs(
         recorded.wait()
 
 
-def proves_a_deadlock(trace: Path, *, cwd: Path) -> bool:
-    """Return True if the analyser finds a deadlock in the trace as it is now.
+def verdict_on(trace: Path, *, cwd: Path) -> Verdict:
+    """Return what the analyser says of the trace as it is now.
 
     Its words decide, not its exit status: a Python program that crashes ends with 1 as well.
     """
     analyse = [sys.executable, "-m", "tpanalyze", str(trace), "--json"]
     done = subprocess.run(analyse, check=False, cwd=cwd, capture_output=True)
     if done.returncode == EXIT_ERROR:  # there is no trace yet, or no header in it
-        return False
-    found = json.loads(done.stdout)["verdict"] == Verdict.DEADLOCK
-    return bool(found)
+        return Verdict.NONE
+    return Verdict(json.loads(done.stdout)["verdict"])

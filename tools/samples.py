@@ -9,11 +9,13 @@ together, so after a change in the analyser only the rest has to be made again: 
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 from tools.hang import record_until_it_hangs
+from tpanalyze.findings import Verdict
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ROOT / "traces"
@@ -41,12 +43,20 @@ def analysed(sample: Path, result: str) -> bytes:
     return subprocess.run(analyse, check=False, cwd=sample, capture_output=True).stdout
 
 
+def expected(sample: Path) -> Verdict:
+    """Return what its program says is to be found, ``verdict: stalled``; else a deadlock."""
+    said = re.search(r"^verdict: (\w+)$", (sample / "program.py").read_text(), re.MULTILINE)
+    return Verdict(said[1]) if said else Verdict.DEADLOCK
+
+
 def record(sample: Path) -> None:
     """Record the sample's program until it hangs, and a little longer."""
     trace = Path("trace.jsonl")
     (sample / trace).unlink(missing_ok=True)
     command = ["-q", "-o", str(trace), "program.py"]
-    record_until_it_hangs(command, trace=trace, cwd=sample, linger_s=LINGER_S)
+    record_until_it_hangs(
+        command, trace=trace, cwd=sample, linger_s=LINGER_S, verdict=expected(sample)
+    )
 
 
 def main(arguments: list[str]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tpanalyze.atoms import ANYBODY
-from tpanalyze.describe import at
+from tpanalyze.describe import at, listing, thing
 from tpanalyze.edges import joined
 from tpanalyze.kinds.case import Case
 from tpanalyze.kinds.phrases import sentence
@@ -87,6 +87,9 @@ def conditions(case: Case, quality: Quality) -> tuple[str, ...]:
     if case.promises:
         promises = case.words.tasks([task.id for task in case.promises])
         found.append(f"no signal handler, C code or other process sets {promises}")
+    if case.blocks:
+        things = listing(list(dict.fromkeys(thing(wait.object) for _, wait in case.blocks)))
+        found.append(f"no signal handler, C code or other process ends the wait on {things}")
     if any(thread.main for thread in case.threads):
         found.append("no signal (Ctrl-C, say) raises an exception in the main thread")
     for thread, wait in case.drains:

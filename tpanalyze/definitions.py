@@ -12,7 +12,7 @@ from typing import Final
 from tpanalyze.model import Frame, Function, Site
 from tpanalyze.remarks import Remarks
 from tpanalyze.rows import BOUND
-from tpanalyze.state import LAST_TASK, UNSEEN, PoolRecord, State, ThreadRecord, birth
+from tpanalyze.state import LAST_TASK, UNSEEN, ObjectRecord, PoolRecord, State, ThreadRecord, birth
 
 type Definition = dict[str, object]
 
@@ -160,8 +160,13 @@ class Definer:
         self._state.unknown[at] = birth(0, 0, UNSEEN)
         return None
 
-    def _object(self, _at: int, definition: Definition) -> str | None:
-        return None if text(definition, "kind") else "its kind is not a text"
+    def _object(self, at: int, definition: Definition) -> str | None:
+        if at in self._state.objects:
+            return _AGAIN
+        kind = text(definition, "kind")
+        parties = number(definition, "parties")
+        self._state.objects[at] = ObjectRecord(at, kind or NO_NAME, parties)
+        return None if kind else "its kind is not a text"
 
     def _note(self, definition: Definition, line: int) -> None:
         dropped = number(definition, "dropped") or 0

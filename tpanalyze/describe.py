@@ -15,6 +15,8 @@ from tpanalyze.model import (
     DrainWait,
     Frame,
     FutureWait,
+    Object,
+    ObjectWait,
     PoolId,
     Site,
     Snapshot,
@@ -22,12 +24,35 @@ from tpanalyze.model import (
     TaskId,
     TaskOrigin,
     TaskState,
+    Thread,
     ThreadId,
+    ThreadWait,
     Wait,
 )
 
 INTERPRETER_EXIT: Final = "interpreter exit"
 """The operation in which the main thread waits for all workers once its work is done."""
+
+_ASKED: Final = {
+    "Event.wait": "{} to be set",
+    "Condition.wait": "a notification of {}",
+    "Semaphore.acquire": "{} to be released",
+    "Queue.get": "an item in {}",
+    "Queue.put": "room in {}",
+    "Queue.join": "every item of {} to be done",
+}
+"""What a thread waits for in each operation on an object."""
+
+_DONE: Final = {
+    "Event.wait": "set",
+    "Condition.wait": "notified",
+    "Semaphore.acquire": "released",
+    "Barrier.wait": "came to",
+    "Queue.get": "put into",
+    "Queue.put": "took from",
+    "Queue.join": "worked off",
+}
+"""What somebody else does with the object to end it."""
 
 _NUMBERS: Final = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
@@ -90,6 +115,21 @@ def moment(time_ns: int) -> str:
     '12.412 s'
     """
     return f"{time_ns / 1e9:.3f} s"
+
+
+def thing(known: Object) -> str:
+    """Return what an object that threads block on is called: ``Event 3``.
+
+    >>> from tpanalyze.model import ObjectId
+    >>> thing(Object(ObjectId(3), "Event"))
+    'Event 3'
+    """
+    return f"{known.kind} {known.id}"
+
+
+def did(wait: ObjectWait) -> str:
+    """Return what somebody else does to end the wait: ``set``, ``put into``."""
+    return _DONE.get(wait.operation, "signalled")
 
 
 def basename(file: str) -> str:
@@ -189,6 +229,10 @@ class Words:
         known = self.snapshot.tasks.get(task)
         return known.function.name if known is not None and known.function else "the task"
 
+    def task_function(self, thread: Thread) -> str:
+        """Return the name of the function of the task the thread runs; empty if it runs none."""
+        return "" if thread.task is None else self.function_of(thread.task)
+
     def whereabouts(self, task: Task) -> str:
         """Return where an unfinished task is: ``queued 2nd in pool p``, ``run by worker p_0``."""
         if task.state is TaskState.QUEUED and task.pool is not None:
@@ -214,7 +258,23 @@ class Words:
         """Return what is waited for: ``task 2 (inner)``, ``any of 3 futures: …``, ``workers …``."""
         if isinstance(wait, DrainWait):
             return f"every worker of {self.pools(wait.pools)} to end"
+        if isinstance(wait, ThreadWait):
+            return f"{self._joined(wait)} to end"
+        if isinstance(wait, ObjectWait):
+            return self._asked(wait)
         return self._futures(wait)
+
+    def _joined(self, wait: ThreadWait) -> str:
+        names = listing([self.thread(thread) for thread in wait.threads])
+        if not wait.every:
+            return names or "a thread"
+        return "every thread that is no daemon" + (f" ({names})" if names else "")
+
+    def _asked(self, wait: ObjectWait) -> str:
+        name, parties = thing(wait.object), wait.object.parties
+        if wait.operation == "Barrier.wait":
+            return f"{'all' if parties is None else parties} parties at {name}"
+        return _ASKED.get(wait.operation, "{}").format(name)
 
     def _futures(self, wait: FutureWait) -> str:
         futures = tuple(dict.fromkeys(wait.futures))

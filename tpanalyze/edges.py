@@ -9,6 +9,7 @@ from tpanalyze.findings import Edge, Node, NodeKind, Relation
 from tpanalyze.model import (
     DrainWait,
     FutureWait,
+    ObjectWait,
     Pool,
     Snapshot,
     Task,
@@ -16,8 +17,10 @@ from tpanalyze.model import (
     Thread,
     ThreadId,
     ThreadState,
+    ThreadWait,
+    Wait,
 )
-from tpanalyze.rules.ask import is_settled, occupied_workers
+from tpanalyze.rules.ask import is_settled, occupied_workers, threads_to_end
 
 _SHORT: Final = {
     "Future.result": "result()",
@@ -25,6 +28,14 @@ _SHORT: Final = {
     "Executor.map": "next result of map()",
     "Executor.shutdown": "shutdown()",
     "interpreter exit": "interpreter exit",
+    "Thread.join": "join()",
+    "Event.wait": "wait()",
+    "Condition.wait": "wait()",
+    "Semaphore.acquire": "acquire()",
+    "Barrier.wait": "wait()",
+    "Queue.get": "get()",
+    "Queue.put": "put()",
+    "Queue.join": "join()",
 }
 
 
@@ -65,6 +76,23 @@ def _edges(snapshot: Snapshot) -> Iterator[Edge]:
                     label,
                     wait_site=thread.wait.site,
                 )
+        elif isinstance(thread.wait, ThreadWait):
+            for other in threads_to_end(snapshot, thread.wait):
+                yield Edge(
+                    Node(NodeKind.THREAD, thread.id),
+                    Node(NodeKind.THREAD, other.id),
+                    Relation.DRAINS,
+                    label,
+                    wait_site=thread.wait.site,
+                )
+        elif isinstance(thread.wait, ObjectWait):
+            yield Edge(
+                Node(NodeKind.THREAD, thread.id),
+                Node(NodeKind.OBJECT, thread.wait.object.id),
+                Relation.WAITS_FOR,
+                label,
+                wait_site=thread.wait.site,
+            )
     for _, task in sorted(snapshot.tasks.items()):
         if task.state is TaskState.RUNNING and task.worker in snapshot.threads:
             yield Edge(
@@ -123,13 +151,13 @@ def joined(snapshot: Snapshot, thread: Thread, wait: DrainWait) -> tuple[ThreadI
     return tuple(found)
 
 
-def wait_label(wait: FutureWait | DrainWait) -> str:
+def wait_label(wait: Wait) -> str:
     """Return a few words for what is waited for: ``result()``, ``any of 3``, ``2 of 5``.
 
     >>> wait_label(FutureWait("wait(ALL_COMPLETED)", (1, 2), 2, None, None, 0))
     'all of 2'
     """
-    if wait.operation in _SHORT or isinstance(wait, DrainWait):
+    if wait.operation in _SHORT or not isinstance(wait, FutureWait):
         return _SHORT.get(wait.operation, wait.operation)
     several = len(dict.fromkeys(wait.futures))
     if wait.operation == "wait(FIRST_EXCEPTION)":

@@ -26,13 +26,13 @@ class Relation(StrEnum):
     """Why one node of the wait-for graph cannot move before another does."""
 
     WAITS_FOR = "waits for"
-    """a blocked thread -> the future it waits for"""
+    """a blocked thread -> the future it waits for, the object it blocks on"""
     NEEDS_WORKER = "needs a worker of"
     """a queued task -> its pool"""
     HELD_BY = "held by"
     """a pool -> a worker that is occupied; an unfinished task -> the thread that runs it"""
     DRAINS = "waits for the end of"
-    """a thread in a drain -> a worker of the pool"""
+    """a thread in a drain or join -> a worker of the pool, the thread it joins"""
 
 
 class NodeKind(StrEnum):
@@ -41,6 +41,7 @@ class NodeKind(StrEnum):
     THREAD = "thread"
     TASK = "task"
     POOL = "pool"
+    OBJECT = "object"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -104,7 +105,8 @@ class Finding:
     kind: str
     """slug, with an entry of that name in docs/findings.md"""
     certain_since_ns: int
-    """the moment from which no continuation could end it"""
+    """the moment from which no continuation could end it; of what is not proved: since when it has
+    been as it is"""
     summary: str
     """one sentence: what waits for what, and why it can never end"""
     because: tuple[str, ...]

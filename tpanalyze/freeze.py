@@ -9,6 +9,9 @@ from tpanalyze.model import (
     DrainWait,
     Function,
     FutureWait,
+    Object,
+    ObjectId,
+    ObjectWait,
     Pool,
     PoolId,
     Site,
@@ -20,6 +23,7 @@ from tpanalyze.model import (
     Thread,
     ThreadId,
     ThreadState,
+    ThreadWait,
     Wait,
 )
 from tpanalyze.state import (
@@ -70,20 +74,21 @@ def freeze(state: State, time_ns: int) -> Snapshot:
         tasks=tasks.all(),
         pools=_pools(state),
         all_threads_known=state.census,
+        looked_ns=state.ns(state.looked) if state.looked else None,
     )
 
 
 def _threads(state: State) -> dict[ThreadId, Thread]:
-    futures = {ranges: _expand(ranges) for ranges in state.awaited_ranges()}
+    waits = _Waits(state)
     threads: dict[ThreadId, Thread] = {}
     for thread in state.threads.values():
         if not thread.number:
             continue
-        wait = _wait(state, thread, futures)
+        wait = waits.of(thread)
         thread_state = _THREAD_STATES[thread.state]
-        if wait is None and thread_state is ThreadState.WAITING:
-            # in a join, or on an object: the model has no words for these yet, so it can move
-            thread_state = ThreadState.RUNNING
+        # what has done something after the last look may stand elsewhere by now
+        still = thread_state in (ThreadState.RUNNING, ThreadState.WAITING)
+        seen = still and thread.stack and state.looked >= max(thread.since, thread.looked)
         number = ThreadId(thread.number)
         threads[number] = Thread(
             number,
@@ -96,6 +101,8 @@ def _threads(state: State) -> dict[ThreadId, Thread]:
             main=thread.main,
             daemon=thread.daemon,
             native_id=thread.native_id,
+            stack=state.sites.get(thread.stack) if seen else None,
+            stack_ns=state.ns(max(thread.looked, state.quiet)) if seen else None,
         )
     return threads
 
@@ -108,26 +115,64 @@ def _expand(ranges: tuple[int, ...]) -> tuple[TaskId, ...]:
     )
 
 
-def _wait(
-    state: State, thread: ThreadRecord, futures: dict[tuple[int, ...], tuple[TaskId, ...]]
-) -> Wait | None:
-    row = thread.wait
-    if row is None or row[0] not in (schema.WAIT, schema.DRAIN):
-        return None
-    since_ns = state.ns(thread.since)
-    operation = schema.OPERATIONS.get(row[3], f"operation {row[3]}")
-    if row[0] == schema.DRAIN:
-        pools = tuple(map(PoolId, thread.drained))
-        return DrainWait(operation, pools, None, state.sites.get(row[5]), since_ns)
-    need, timeout, site = row[4:7]
-    return FutureWait(
-        operation,
-        futures[thread.awaited],
-        need,
-        None if timeout < 0 else state.ns(timeout),
-        state.sites.get(site),
-        since_ns,
-    )
+class _Waits:
+    """Makes the waits of a snapshot."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._futures = {ranges: _expand(ranges) for ranges in state.awaited_ranges()}
+
+    def of(self, thread: ThreadRecord) -> Wait | None:
+        """Return the wait the thread is in, if it is in one."""
+        row = thread.wait
+        if row is None:
+            return None
+        state = self._state
+        since_ns = state.ns(thread.since)
+        operation = schema.OPERATIONS.get(row[3], f"operation {row[3]}")
+        if row[0] == schema.DRAIN:
+            pools = tuple(map(PoolId, thread.drained))
+            return DrainWait(operation, pools, None, state.sites.get(row[5]), since_ns)
+        target, timeout, site = row[4], row[5], state.sites.get(row[6])
+        timeout_ns = None if timeout < 0 else state.ns(timeout)
+        if row[0] == schema.JOIN:
+            return ThreadWait(
+                operation, self._joined(thread, target), not target, timeout_ns, site, since_ns
+            )
+        if row[0] == schema.BLOCK:
+            thing = state.objects[target]
+            woken_by = tuple(map(ThreadId, thing.wakers))
+            known = Object(ObjectId(target), thing.kind, thing.parties)
+            return ObjectWait(
+                operation,
+                known,
+                timeout_ns,
+                site,
+                since_ns,
+                woken_by,
+                thing.waiting,
+                bool(thing.signals),
+            )
+        return FutureWait(
+            operation, self._futures[thread.awaited], target, timeout_ns, site, since_ns
+        )
+
+    def _joined(self, thread: ThreadRecord, other: int) -> tuple[ThreadId, ...]:
+        """Return the threads that a join waits for; 0: all that live and are no daemons.
+
+        A thread that nobody was seen to launch may be one that ``threading`` does not know, and
+        does not wait for: it is left out.
+        """
+        if other:
+            return (ThreadId(other),)
+        return tuple(
+            ThreadId(t.number)
+            for t in self._state.threads.values()
+            if t.launched
+            and t is not thread
+            and t.state != ENDED
+            and not (t.daemon or t.main or t.made_up)
+        )
 
 
 def _pools(state: State) -> dict[PoolId, Pool]:

@@ -15,6 +15,7 @@ ThreadId = NewType("ThreadId", int)
 TaskId = NewType("TaskId", int)
 """Number of a task or promise, and so of its future: one number space."""
 PoolId = NewType("PoolId", int)
+ObjectId = NewType("ObjectId", int)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,58 @@ class DrainWait:
         return self.timeout_ns is not None
 
 
-Wait = FutureWait | DrainWait
+@dataclass(frozen=True, slots=True)
+class ThreadWait:
+    """The thread blocks until every one of `threads` has ended."""
+
+    operation: str
+    threads: tuple[ThreadId, ...]
+    every: bool
+    """at interpreter exit: `threads` are those that are known; also what they may yet start"""
+    timeout_ns: int | None
+    site: Site | None
+    since_ns: int
+
+    @property
+    def timed(self) -> bool:
+        """True if the wait ends by itself."""
+        return self.timeout_ns is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """Something threads block on: an event, condition, semaphore, barrier or queue."""
+
+    id: ObjectId
+    kind: str
+    """its class"""
+    parties: int | None = None
+    """of a barrier: how many threads it waits for"""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectWait:
+    """The thread blocks until somebody else does something with the object."""
+
+    operation: str
+    object: Object
+    timeout_ns: int | None
+    site: Site | None
+    since_ns: int
+    woken_by: tuple[ThreadId, ...] = ()
+    """the threads that were seen to wake somebody who blocked on this object, first ones first"""
+    waiting: int = 1
+    """how many threads block on it"""
+    signalled: bool = False
+    """somebody who blocks on it has been woken and not been seen to go on: it may be this thread"""
+
+    @property
+    def timed(self) -> bool:
+        """True if the wait ends by itself."""
+        return self.timeout_ns is not None
+
+
+Wait = FutureWait | DrainWait | ThreadWait | ObjectWait
 
 
 class ThreadState(StrEnum):
@@ -167,6 +219,10 @@ class Thread:
     main: bool = False
     daemon: bool = False
     native_id: int | None = None
+    stack: Site | None = None
+    """where it stood at the last look, if it has done nothing recorded since; see `looked_ns`"""
+    stack_ns: int | None = None
+    """the first of the looks that found it there; nothing at all has happened since"""
 
     @property
     def task(self) -> TaskId | None:
@@ -211,6 +267,8 @@ class Snapshot:
     all_threads_known: bool = False
     """True if every thread of the process that can run Python code is among `threads`; if not,
     somebody the trace does not know may still submit a task or set a promise"""
+    looked_ns: int | None = None
+    """the moment of the last look at where all threads stand"""
 
 
 class QualityGrade(StrEnum):

@@ -52,7 +52,9 @@ def _thread_party(case: Case, thread: Thread, edges: EdgesFrom, drawn: Drawn) ->
 
 def _in_core(case: Case, node: Node) -> bool:
     if node.kind is NodeKind.THREAD:
-        return moves(ThreadId(node.id)) in case.core
+        return case.holds(ThreadId(node.id)) or case.must_end(ThreadId(node.id))
+    if node.kind is NodeKind.OBJECT:
+        return case.anybody
     task = TaskId(node.id)
     return resolves(task) in case.core or taken(task) in case.core
 

@@ -148,19 +148,38 @@ class Replay:
         if thread.wait is not None:
             if self._emit is not None:
                 self._emit(blocked(thread, thread.wait, ticks))
+            if thread.wait[0] == schema.BLOCK:
+                self._unblock(thread.wait)
             thread.wait = None
             thread.awaited = thread.drained = ()
         thread.state = RUNNING
         thread.since = ticks
 
-    def _census(self, row: list[int], _thread: ThreadRecord, _ticks: int) -> None:
+    def _unblock(self, wait: list[int]) -> None:
+        """A thread blocks no more on the object of this wait.
+
+        One whose time may just have been up is not counted as woken: then it seems of those that
+        still block as if one of them may have been.
+        """
+        thing, timeout = self.state.objects[wait[4]], wait[5]
+        thing.waiting -= 1
+        if not thing.waiting:
+            thing.signals = 0
+        elif thing.signals and timeout < 0:
+            thing.signals -= 1
+
+    def _census(self, row: list[int], _thread: ThreadRecord, ticks: int) -> None:
         """All threads are known, until one of them does something: it may start another.
 
         The first event that is not silent ends that; until then each finds `_after_census` in the
         place of its handler, so that at all other times nothing need be asked.
         """
         _, _, _ = row
-        self.state.census = True
+        state = self.state
+        if not state.census:
+            state.quiet = ticks
+        state.census = True
+        state.looked = ticks
         self._handlers.update(dict.fromkeys(self._audible, self._after_census))
 
     def _after_census(self, row: list[int], thread: ThreadRecord, ticks: int) -> None:

@@ -107,6 +107,8 @@ class ThreadRecord:
     native_id: int | None = None
     main: bool = False
     daemon: bool = False
+    launched: bool = False
+    """it is a ``threading.Thread`` that was seen to be started"""
     made_up: bool = False
     """an event named it before any definition did"""
 
@@ -126,6 +128,10 @@ class ThreadRecord:
     """the futures of that wait, if it is one for futures: ``first, last, first, last, ...``"""
     drained: tuple[int, ...] = ()
     """the pools of that wait, if it is a drain"""
+    stack: int = 0
+    """the site where the last look found it that found it in a new place"""
+    looked: int = 0
+    """when that was"""
 
     task: int = 0
     birth: int = 0
@@ -146,6 +152,21 @@ class ThreadRecord:
     def occupy(self, occupation: Occupation) -> None:
         """Make `occupation` the innermost task, in place of the one that is."""
         self.task, self.birth, self.started, self.finished, self.outcome = occupation
+
+
+@dataclass(slots=True, eq=False)
+class ObjectRecord:
+    """Something threads block on."""
+
+    number: int
+    kind: str
+    parties: int | None = None
+    waiting: int = 0
+    """how many threads block on it"""
+    signals: int = 0
+    """how many of them have been woken and not been seen to go on; never too few"""
+    wakers: dict[int, None] = field(default_factory=dict)
+    """the threads that were seen to wake somebody who blocked on it, first ones first"""
 
 
 @dataclass(slots=True, eq=False)
@@ -182,8 +203,13 @@ class State:
     sites: dict[int, Site] = field(default_factory=dict)
     sets: dict[int, tuple[int, tuple[int, ...]]] = field(default_factory=dict)
     """size and ranges of the sets of tasks that waits name by number"""
+    objects: dict[int, ObjectRecord] = field(default_factory=dict)
     census: bool = False
     """every thread that can run Python code is in `threads`, and nothing has happened since"""
+    looked: int = 0
+    """when the last look was"""
+    quiet: int = 0
+    """when the first look was of those since which nothing has happened"""
     calls: list[Call] = field(default_factory=lambda: [Call()])
     call_numbers: dict[tuple[int, int, int, int], int] = field(default_factory=dict)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from tpanalyze.certainty import certain_since_ns, conditions
 from tpanalyze.cores import RootCauses, root_causes
 from tpanalyze.describe import Words
@@ -13,40 +15,60 @@ from tpanalyze.kinds.phrases import proof, sentence, stuck
 from tpanalyze.model import Header, PoolId, Quality, Snapshot
 from tpanalyze.parties import EdgesFrom, by_source, core_parties, victim_parties
 from tpanalyze.signature import signature
-from tpanalyze.waitgraph import WaitGraph, build
+from tpanalyze.stalled import stalled
+from tpanalyze.starving import starving
+from tpanalyze.undecided import if_all_stands_still
+from tpanalyze.waitgraph import build
+
+PROGRAM_ENDED: Final = "exit"
+"""How a recording ends whose program ended in good order: nothing of it is left to wait."""
 
 
 def analyse(snapshot: Snapshot, header: Header, quality: Quality, trace: str) -> Report:
     """Return the report on the snapshot; findings with most victims first, then by thread number.
 
-    `trace` is the trace's name, for people.
+    Of what is stalled or starving it is told only where no deadlock is proved.  `trace` is the
+    trace's name, for people.
     """
     graph = build(snapshot)
     roots = root_causes(graph)
     every_edge = edges(snapshot)
     leaving = by_source(every_edge)
     words = Words.of(snapshot)
+    cases = [Case.of(graph, words, core) for core in roots.cores]
     findings = [
-        _deadlock(graph, words, roots, number, leaving, quality)
-        for number in range(len(roots.cores))
+        _deadlock(case, roots, number, leaving, quality)
+        for number, case in enumerate(cases)
+        if not is_parked(case)
     ]
     findings.sort(key=lambda finding: -len(finding.victims))
+    if not findings and quality.ended != PROGRAM_ENDED:
+        findings = stalled(snapshot, graph) + starving(snapshot, if_all_stands_still(snapshot))
     verdict = findings[0].verdict if findings else Verdict.NONE
     return Report(trace, header, quality, snapshot, verdict, tuple(findings), every_edge)
 
 
+def is_parked(case: Case) -> bool:
+    """Return whether nothing in the core is owed to anybody: such a core is no finding.
+
+    Consumers, tickers and servers block on their queues and events for good once there is nothing
+    more for them to do; that is how they are built.  A deadlock it is if an unfinished task is
+    among them, or somebody who waits for a result, for the end of a worker or thread, or to exit.
+    """
+    owed = case.queued or case.running or case.waits or case.drains or case.joins
+    return not owed and all(thread.task is None for thread in case.threads)
+
+
 def _deadlock(
-    graph: WaitGraph,
-    words: Words,
+    case: Case,
     roots: RootCauses,
     number: int,
     leaving: EdgesFrom,
     quality: Quality,
 ) -> Finding:
-    case = Case.of(graph, words, roots.cores[number])
     kind = kind_of(case)
     core = core_parties(case, leaving)
-    victims = victim_parties(graph, roots, number, leaving)
+    victims = victim_parties(case.graph, roots, number, leaving)
     return Finding(
         verdict=Verdict.DEADLOCK,
         kind=kind.slug,

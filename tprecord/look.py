@@ -26,11 +26,16 @@ STACK_DEPTH = 16
 
 
 class Look:
-    """Looks at the threads of this process, and records what has changed since the last time."""
+    """Looks at the threads of this process, and records what has changed since the last time.
+
+    A thread that is found where it was, but has used the processor meanwhile, is recorded again: it
+    moves in circles.
+    """
 
     def __init__(self, buffer: Buffer, names: Names) -> None:
         self._buffer, self._names = buffer, names
-        self._seen: dict[int, int] = {}
+        self._seen: dict[int, tuple[int, int]] = {}
+        """of each thread: its site, and the processor time it had used, at the last look"""
         self.ticker = 0
         """ident of our own thread, which is not looked at; 0: there is none"""
 
@@ -43,18 +48,30 @@ class Look:
             return
         names, append = self._names, self._buffer.rows.append
         frames = sys._current_frames()
-        seen: dict[int, int] = {}
+        seen: dict[int, tuple[int, int]] = {}
         me = get_ident()
         for ident, found in frames.items():
             frame = here if ident == me else found
             if frame is None or ident == self.ticker:
                 continue
             number = names.thread_by_ident(ident)
-            seen[number] = site = names.site(frame, depth=STACK_DEPTH)
-            if site and self._seen.get(number) != site:
+            site = names.site(frame, depth=STACK_DEPTH)
+            seen[number] = found_so = site, _time_used(ident)
+            if site and self._seen.get(number) != found_so:
                 append([STACK, perf_counter_ns(), 0, number, site])
         self._seen = seen
         if compat.threads_of_the_process() in (None, len(frames)):
             append([CENSUS, perf_counter_ns(), 0])
         # else there are threads of C code, which may call Python at any time
         frames.clear()
+
+
+def _time_used(ident: int) -> int:
+    """Return the processor time the thread has used, in the system's ticks; 0 if nobody tells.
+
+    Of a thread that ``threading`` does not know, or where there is no ``/proc``, nobody does.
+    """
+    threading = sys.modules.get("threading")
+    thread = None if threading is None else threading._active.get(ident)
+    native_id = getattr(thread, "_native_id", None)
+    return 0 if native_id is None else compat.processor_time(native_id)

@@ -155,8 +155,7 @@ class Writer:
                 continue
             if self._waiting and self._threads > 0 and not self._failed:
                 if self._nap_for(beat_s):
-                    if beat_s == FIRST_BEAT_S:
-                        self._look.take(None)
+                    self._look.take(None)
                     self._buffer.rows.append([BEAT, perf_counter_ns(), 0])
                     self._flush_here()
                     beat_s = min(2 * beat_s, LAST_BEAT_S)

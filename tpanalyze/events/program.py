@@ -1,4 +1,4 @@
-"""What is seen of the program as a whole, and of objects that the replay does not follow."""
+"""What a look at a silent program sees, and that it is silent."""
 
 from __future__ import annotations
 
@@ -10,22 +10,19 @@ from tprecord import schema
 
 
 class ProgramEvents:
-    """Events that change nothing but the time."""
+    """Events that no thread of the app does."""
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self.handlers: Final[dict[int, Handler]] = {
             schema.BEAT: self._beat,
             schema.STACK: self._stack,
-            schema.SIGNAL: self._signal,
         }
 
     def _beat(self, row: list[int], _thread: ThreadRecord, _ticks: int) -> None:
         _, _, _ = row
 
-    def _stack(self, row: list[int], _thread: ThreadRecord, _ticks: int) -> None:
-        _, _, _, other, _ = row
-        self._scene.thread(other)
-
-    def _signal(self, row: list[int], _thread: ThreadRecord, _ticks: int) -> None:
-        _, _, _, _ = row
+    def _stack(self, row: list[int], _thread: ThreadRecord, ticks: int) -> None:
+        _, _, _, other, site = row
+        thread = self._scene.thread(other)
+        thread.stack, thread.looked = site, ticks

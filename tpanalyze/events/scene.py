@@ -11,6 +11,7 @@ from tpanalyze.remarks import Remarks
 from tpanalyze.state import (
     LAST_TASK,
     UNSEEN,
+    ObjectRecord,
     PoolRecord,
     State,
     ThreadRecord,
@@ -70,6 +71,16 @@ class Scene:
             pool = PoolRecord(number, NO_NAME, f"pool {number}", None, closed=closed)
             self.state.pools[number] = pool
         return pool
+
+    def thing(self, number: int) -> ObjectRecord:
+        """Return something that threads block on."""
+        thing = self.state.objects.get(number)
+        if thing is None:
+            if number < 1:
+                raise ValueError(number)
+            self.loss("unknown-object", f"object {number} is named, but is not defined")
+            thing = self.state.objects[number] = ObjectRecord(number, NO_NAME)
+        return thing
 
     def know_task(self, task: int) -> None:
         """See to it that there is a task or promise of this number."""

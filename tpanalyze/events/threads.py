@@ -25,7 +25,7 @@ class ThreadEvents:
 
     def _launch(self, row: list[int], thread: ThreadRecord, _ticks: int) -> None:
         _, _, _, other = row
-        self._scene.thread(other)
+        self._scene.thread(other).launched = True
         thread.launches, thread.spawns = thread.spawns, 0
 
     def _unlaunch(self, row: list[int], thread: ThreadRecord, ticks: int) -> None:

@@ -1,4 +1,4 @@
-"""Waits: for futures, for the workers of pools, for threads, and on objects."""
+"""Waits: for futures, for the workers of pools, for threads, and on objects; who ends the last."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from tpanalyze.state import WAITING, ThreadRecord
 from tprecord import schema
 
 _NO_TIMEOUT: Final = -1
+_WAKERS: Final = 16
+"""So many of those who wake others on an object are remembered."""
 
 # How many integers name the futures of a `wait`, in its two short forms.
 _ONE_RANGE: Final = 2
@@ -30,6 +32,7 @@ class WaitEvents:
             schema.DRAIN: self._drain,
             schema.JOIN: self._join,
             schema.BLOCK: self._block,
+            schema.SIGNAL: self._signal,
             schema.WAKE: self._wake,
         }
 
@@ -87,13 +90,28 @@ class WaitEvents:
         self._park(row, thread, ticks, drained=drained)
 
     def _join(self, row: list[int], thread: ThreadRecord, ticks: int) -> None:
-        _, _, _, _, other, _, _ = row
+        _, _, _, _, other, timeout, _ = row
         self._scene.thread(other)
+        if timeout < _NO_TIMEOUT:
+            raise ValueError(timeout)
         self._park(row, thread, ticks)
 
     def _block(self, row: list[int], thread: ThreadRecord, ticks: int) -> None:
-        _, _, _, _, _, _, _ = row
+        _, _, _, _, thing, timeout, _ = row
+        blocks_on = self._scene.thing(thing)
+        if timeout < _NO_TIMEOUT:
+            raise ValueError(timeout)
+        if thread.number:
+            blocks_on.waiting += 1
         self._park(row, thread, ticks)
+
+    def _signal(self, row: list[int], thread: ThreadRecord, _ticks: int) -> None:
+        _, _, _, number = row
+        thing = self._scene.thing(number)
+        if thing.waiting:
+            thing.signals += 1
+        if thread.number and len(thing.wakers) < _WAKERS:
+            thing.wakers[thread.number] = None
 
     def _park(
         self,

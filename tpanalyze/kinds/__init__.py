@@ -10,24 +10,30 @@ from typing import Final
 
 from tpanalyze.kinds import (
     abandoned_promise,
+    barrier_too_wide,
     circular_wait,
     drain_cycle,
     exit_hang,
     no_worker_left,
+    nobody_signals,
     pool_starvation,
     self_drain,
     self_wait,
+    thread_join_cycle,
     unheard_cancel,
 )
 from tpanalyze.kinds.case import Case, Kind
 
 KINDS: Final[tuple[Kind, ...]] = (
+    barrier_too_wide.KIND,
     exit_hang.KIND,
     self_wait.KIND,
     unheard_cancel.KIND,
     no_worker_left.KIND,
     pool_starvation.KIND,
     abandoned_promise.KIND,
+    nobody_signals.KIND,
+    thread_join_cycle.KIND,
     self_drain.KIND,
     drain_cycle.KIND,
     circular_wait.KIND,

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tpanalyze.atoms import Atom, AtomKind, frees, moves
+from tpanalyze.atoms import Atom, AtomKind, ends, frees, moves
 from tpanalyze.describe import Words
 from tpanalyze.findings import Advice
 from tpanalyze.model import (
     DrainWait,
     FutureWait,
+    ObjectWait,
     Pool,
     PoolId,
     Snapshot,
@@ -20,6 +21,7 @@ from tpanalyze.model import (
     TaskState,
     Thread,
     ThreadId,
+    ThreadWait,
 )
 from tpanalyze.waitgraph import WaitGraph
 
@@ -82,6 +84,16 @@ class Case:
         return tuple((t, t.wait) for t in self.threads if isinstance(t.wait, DrainWait))
 
     @property
+    def joins(self) -> tuple[tuple[Thread, ThreadWait], ...]:
+        """The blocked threads that wait for other threads to end."""
+        return tuple((t, t.wait) for t in self.threads if isinstance(t.wait, ThreadWait))
+
+    @property
+    def blocks(self) -> tuple[tuple[Thread, ObjectWait], ...]:
+        """The blocked threads that wait for somebody to do something with an object."""
+        return tuple((t, t.wait) for t in self.threads if isinstance(t.wait, ObjectWait))
+
+    @property
     def waits(self) -> tuple[tuple[Thread, FutureWait], ...]:
         """The blocked threads that wait for futures."""
         return tuple((t, t.wait) for t in self.threads if isinstance(t.wait, FutureWait))
@@ -98,6 +110,10 @@ class Case:
         """Return the futures of the core that the wait is for."""
         members = {task.id: task for task in (*self.queued, *self.running, *self.promises)}
         return tuple(members[f] for f in dict.fromkeys(wait.futures) if f in members)
+
+    def must_end(self, thread: ThreadId) -> bool:
+        """Return whether a wait of the core is for the end of the thread."""
+        return ends(thread) in self.core
 
     def holds(self, thread: ThreadId) -> bool:
         """Return whether the thread is of the core."""

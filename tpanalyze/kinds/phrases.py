@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from tpanalyze.describe import INTERPRETER_EXIT, at, counted, listing, number, place
+from tpanalyze.describe import INTERPRETER_EXIT, at, counted, did, listing, number, place, thing
 from tpanalyze.findings import Advice
 from tpanalyze.kinds.case import Case
-from tpanalyze.model import DrainWait, Pool, Task, TaskState, Thread
+from tpanalyze.model import ObjectWait, Pool, Task, TaskState, Thread, ThreadState
 
 _FOLD = 3
 """so many threads that do the same are told one by one, the rest in a count"""
@@ -44,6 +44,7 @@ def proof(case: Case) -> tuple[str, ...]:
         "still moves"
         for task in case.promises
     ]
+    told += _objects(case)
     if case.anybody:
         told.append(_nobody(case))
     told.append(_conclusion(case))
@@ -57,7 +58,7 @@ def stuck(case: Case, thread: Thread) -> str:
     who = words.thread(thread.id) + (f" runs {task}, which" if task else "")
     if wait is None:
         return f"{who} is stuck"
-    if isinstance(wait, DrainWait) and wait.operation == INTERPRETER_EXIT:
+    if wait.operation == INTERPRETER_EXIT:
         return f"{who} has finished its work and waits, at interpreter exit, for {words.wait(wait)}"
     site = f" ({where})" if (where := place(wait.site)) else ""
     return f"{who} waits in {wait.operation}{site}, without a timeout, for {words.wait(wait)}"
@@ -127,6 +128,54 @@ def _pool(case: Case, pool: Pool) -> str:
         f"{occupied}; it may have {pool.max_workers}, but starts one only when something is "
         "submitted, and every thread that could submit is stuck"
     )
+
+
+def _objects(case: Case) -> list[str]:
+    """Return a sentence for each object: who could end the wait on it, and who did so before."""
+    told = {}
+    for _, wait in case.blocks:
+        name = thing(wait.object)
+        if wait.operation == "Barrier.wait":
+            arrived = counted(wait.waiting, "thread")
+            of = "" if wait.object.parties is None else f" of the {wait.object.parties} it needs"
+            verb = "is" if wait.waiting == 1 else "are"
+            told[name] = (
+                f"{arrived}{of} {verb} at {name}; it opens only if others come, that is, by "
+                "threads that still move"
+            )
+            continue
+        told[name] = f"{name} can be {_passive(wait)} only by a thread that still moves"
+        if wait.woken_by:
+            told[name] += f"; before, {wakers(case, wait)} did that"
+    return list(told.values())
+
+
+def needed(case: Case) -> list[tuple[Thread, ObjectWait]]:
+    """Return the threads that block on objects and that others need: for a result, or their end.
+
+    Where none is needed, all that block.
+    """
+    found = [
+        (thread, wait)
+        for thread, wait in case.blocks
+        if case.must_end(thread.id) or thread.task is not None
+    ]
+    return found or list(case.blocks)
+
+
+def _passive(wait: ObjectWait) -> str:
+    word = did(wait)
+    return {"put into": "filled", "took from": "emptied"}.get(word, word)
+
+
+def wakers(case: Case, wait: ObjectWait) -> str:
+    """Return who woke others on the object, and what they do now."""
+    told = []
+    for number_ in wait.woken_by:
+        thread = case.snapshot.threads.get(number_)
+        ended = thread is not None and thread.state is ThreadState.ENDED
+        told.append(case.words.thread(number_) + (" (which has ended)" if ended else ""))
+    return listing(told)
 
 
 def _nobody(case: Case) -> str:

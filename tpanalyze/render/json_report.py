@@ -7,6 +7,10 @@ known is ``null``.  The keys:
 * ``verdict``: ``deadlock``, ``stalled``, ``starving``, ``potential`` or ``none``.
 * ``at_ns``: the moment the verdict is about.
 * ``findings``: independent root causes, those with most victims first.
+* ``threads``: every thread, each with ``id``, ``name``, ``state`` (``running``, ``waiting``,
+  ``idle`` or ``ended``), ``main``, ``daemon``, ``pool``, ``tasks`` (outermost first),
+  ``operation``, ``timed`` and ``site`` of its wait, ``since_ns``, and ``stack``: where it stood
+  when the recorder last looked.
 * ``trace``: the trace's name; ``program``: what was recorded, by ``name``, ``pid``, ``started``,
   ``python``, ``implementation``, ``free_threaded``, ``platform``, ``cpus``, and by which
   ``recorder`` and ``format``.
@@ -26,13 +30,15 @@ A finding has
 
 A party has ``thread``, ``thread_name``, ``main``, ``pool`` (whose worker it is), ``task``,
 ``function``, ``operation``, ``timed``, ``need`` and ``of`` (so many of so many futures), ``site``
-(where it waits; of a task, where it was submitted), ``since_ns``, ``stuck_ns``, ``waits_for`` and
-``path`` (of a victim: the way into the core, each step with ``kind`` and ``id``).  A task that no
-worker starts has no thread.
+(where it waits; of a task, where it was submitted), ``object`` (that it blocks on, with ``id``,
+``kind``, ``parties``, ``waiting``, the number of threads that do, and ``woken_by``, the threads
+that woke others there), ``stack``, ``since_ns``, ``stuck_ns``, ``waits_for`` and ``path`` (of a
+victim: the way into the core, each step with ``kind`` and ``id``).  A task that no worker starts
+has no thread.
 
-Each of ``waits_for`` has ``kind`` (``task``, ``thread`` or ``pool``), ``id`` and ``label``, and of
-a task ``function``, ``state``, ``pool``, ``worker`` and ``submit_site``.  What occupies the worker
-that a queued task needs stands in the ``occupied_by`` of its pool.
+Each of ``waits_for`` has ``kind`` (``task``, ``thread``, ``pool`` or ``object``), ``id`` and
+``label``, and of a task ``function``, ``state``, ``pool``, ``worker`` and ``submit_site``.  What
+occupies the worker that a queued task needs stands in the ``occupied_by`` of its pool.
 
 A site is a list of frames, innermost first, each with ``file``, ``line``, ``function`` and
 ``stdlib`` (it belongs to the standard library).
@@ -46,15 +52,17 @@ import orjson
 
 from tpanalyze.findings import Edge, Finding, Node, NodeKind, Party, Report
 from tpanalyze.model import (
-    DrainWait,
     FutureWait,
+    ObjectWait,
     Pool,
     PoolId,
     Quality,
     Site,
     Snapshot,
     TaskId,
+    Thread,
     ThreadState,
+    Wait,
 )
 from tpanalyze.rules.ask import occupied_workers
 
@@ -77,6 +85,7 @@ def as_json(report: Report) -> dict[str, Json]:
         "verdict": report.verdict.value,
         "at_ns": report.snapshot.time_ns,
         "findings": [_finding(report.snapshot, finding) for finding in report.findings],
+        "threads": [_thread(thread) for _, thread in sorted(report.snapshot.threads.items())],
         "quality": _quality(report.quality),
         "trace": report.trace,
         "program": {
@@ -110,6 +119,24 @@ def _finding(snapshot: Snapshot, finding: Finding) -> Json:
     }
 
 
+def _thread(thread: Thread) -> Json:
+    wait = thread.wait
+    return {
+        "id": thread.id,
+        "name": thread.name,
+        "state": thread.state.value,
+        "main": thread.main,
+        "daemon": thread.daemon,
+        "pool": thread.pool,
+        "tasks": list(thread.tasks),
+        "operation": None if wait is None else wait.operation,
+        "timed": None if wait is None else wait.timed,
+        "site": _site(None if wait is None else wait.site),
+        "since_ns": thread.since_ns,
+        "stack": _site(thread.stack),
+    }
+
+
 def _party(snapshot: Snapshot, party: Party) -> Json:
     thread = None if party.thread is None else snapshot.threads[party.thread]
     task = None if party.task is None else snapshot.tasks.get(party.task)
@@ -132,6 +159,8 @@ def _party(snapshot: Snapshot, party: Party) -> Json:
         "need": wait.need if isinstance(wait, FutureWait) else None,
         "of": _awaited(wait),
         "site": _site(site),
+        "object": _object(wait),
+        "stack": _site(None if thread is None else thread.stack),
         "since_ns": party.since_ns,
         "stuck_ns": snapshot.time_ns - party.since_ns,
         "waits_for": [_target(snapshot, edge) for edge in party.edges if edge.source == source],
@@ -139,7 +168,19 @@ def _party(snapshot: Snapshot, party: Party) -> Json:
     }
 
 
-def _awaited(wait: FutureWait | DrainWait | None) -> int | None:
+def _object(wait: Wait | None) -> Json:
+    if not isinstance(wait, ObjectWait):
+        return None
+    return {
+        "id": wait.object.id,
+        "kind": wait.object.kind,
+        "parties": wait.object.parties,
+        "waiting": wait.waiting,
+        "woken_by": list(wait.woken_by),
+    }
+
+
+def _awaited(wait: Wait | None) -> int | None:
     return len(dict.fromkeys(wait.futures)) if isinstance(wait, FutureWait) else None
 
 

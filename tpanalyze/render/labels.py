@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tpanalyze.describe import basename, own_frames
-from tpanalyze.model import Function, Pool, Site, Task, TaskId, TaskOrigin, Thread, Wait
+from tpanalyze.model import Function, Object, Pool, Site, Task, TaskId, TaskOrigin, Thread, Wait
 from tpanalyze.render.xml_escape import one_line
 
 _NAME_LIMIT: Final = 40
@@ -95,6 +95,11 @@ def pool_name(pool: Pool) -> str:
     if name.startswith(kind):
         return name
     return f'{kind} "{name}"' if name else kind
+
+
+def object_name(thing: Object) -> str:
+    """Return what something is called that threads block on: ``Event #3``."""
+    return f"{shorten(thing.kind) or 'object'} #{thing.id}"
 
 
 def operation(wait: Wait) -> str:

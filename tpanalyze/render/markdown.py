@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from tpanalyze.describe import Words, duration, frame, moment, own_frames
-from tpanalyze.findings import Edge, Finding, Node, NodeKind, Party, Report
-from tpanalyze.model import PoolId, Site, TaskId, ThreadId
+from tpanalyze.describe import Words, duration, frame, moment, own_frames, thing
+from tpanalyze.findings import Edge, Finding, Node, NodeKind, Party, Report, Verdict
+from tpanalyze.model import ObjectWait, PoolId, Site, TaskId, ThreadId
 from tpanalyze.render.markdown_escape import code, markdown, mermaid
 
 MOST_CHARACTERS: Final = 60_000
@@ -54,7 +54,9 @@ class _Page:
         since = moment(finding.certain_since_ns)
         yield f"### {finding.verdict.capitalize()}: {markdown(finding.summary)}"
         yield ""
-        yield f"*{finding.kind}, certain since {since} · signature {code(finding.signature)}*"
+        proved = finding.verdict is Verdict.DEADLOCK
+        when = f"{finding.kind}, certain since {since}" if proved else f"since {since}"
+        yield f"*{when} · signature {code(finding.signature)}*"
         yield ""
         yield from self._diagram(finding)
         yield ""
@@ -71,7 +73,8 @@ class _Page:
         yield "\n**What to change**\n"
         for number, advice in enumerate(finding.advice, 1):
             yield f"{number}. {markdown(advice.text)}"
-        yield "\n<details><summary>Why it can never end</summary>\n"
+        why = "Why it can never end" if proved else "What the trace tells"
+        yield f"\n<details><summary>{why}</summary>\n"
         for number, step in enumerate(finding.because, 1):
             yield f"{number}. {markdown(step)}"
         if finding.conditions:
@@ -84,6 +87,8 @@ class _Page:
         yield f"- **{markdown(self._who(party))}**{self._doing(party)}"
         if party.wait is not None:
             yield from _stack("waits at", party.wait.site)
+        elif party.thread is not None:
+            yield from _stack("stands at", self.report.snapshot.threads[party.thread].stack)
         for target in dict.fromkeys(edge.target for edge in party.edges):
             if target.kind is not NodeKind.TASK:
                 continue
@@ -101,7 +106,7 @@ class _Page:
     def _doing(self, party: Party) -> str:
         stuck = duration(self.report.snapshot.time_ns - party.since_ns)
         if party.wait is None:
-            return f": queued for {stuck}"
+            return f": queued for {stuck}" if party.thread is None else f": no move for {stuck}"
         waited = markdown(self.words.wait(party.wait))
         return f": in {code(party.wait.operation)} for {stuck}, waiting for {waited}"
 
@@ -130,8 +135,15 @@ class _Page:
                 return self.words.thread(ThreadId(node.id))
             case NodeKind.TASK:
                 return self.words.task(TaskId(node.id))
+            case NodeKind.OBJECT:
+                return self._thing(node)
             case NodeKind.POOL:
                 return f"{self.words.pool(PoolId(node.id))}: no worker is free"
+
+    def _thing(self, node: Node) -> str:
+        waits = (thread.wait for thread in self.report.snapshot.threads.values())
+        found = (w.object for w in waits if isinstance(w, ObjectWait) and w.object.id == node.id)
+        return next((thing(known) for known in found), f"object {node.id}")
 
     def _place_of(self, node: Node) -> str:
         if node.kind is not NodeKind.THREAD:

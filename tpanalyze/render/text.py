@@ -14,9 +14,9 @@ from tpanalyze import describe
 from tpanalyze.describe import Words, counted, duration, moment
 from tpanalyze.findings import Finding, NodeKind, Party, Relation, Report, Verdict
 from tpanalyze.model import (
-    DrainWait,
     Frame,
     FutureWait,
+    ObjectWait,
     Pool,
     PoolId,
     QualityGrade,
@@ -116,14 +116,17 @@ class _Text:
     def _finding(self, finding: Finding, which: str) -> Iterator[str]:
         page = self._page
         for_ns = self._snapshot.time_ns - finding.certain_since_ns
+        proved = finding.verdict is Verdict.DEADLOCK
         yield (
-            f"{which}{page.paint('bad', _HEADLINES[finding.verdict])}  {finding.kind}, certain "
-            f"since {moment(finding.certain_since_ns)}: for {duration(for_ns)}"
+            f"{which}{page.paint('bad', _HEADLINES[finding.verdict])}  "
+            + (f"{finding.kind}, certain " if proved else "")
+            + f"since {moment(finding.certain_since_ns)}: for {duration(for_ns)}"
         )
         yield ""
         yield from page.paragraph(finding.summary)
         yield ""
-        yield from self._section("Why it can never end", finding.because, numbered=True)
+        why = "Why it can never end" if proved else "What the trace tells"
+        yield from self._section(why, finding.because, numbered=True)
         yield page.title("Who waits for what")
         yield from self._core(finding.core)
         yield from self._victims(finding.victims)
@@ -181,10 +184,15 @@ class _Text:
         who = _capital(words.thread(thread)) + (f" runs {task}" if task else "")
         stuck = duration(self._snapshot.time_ns - party.since_ns)
         if wait is None:
-            yield from self._page.item(f"{who}, stuck for {stuck}")
+            yield from self._page.item(f"{who}, not seen to move for {stuck}")
+            yield from self._place("stands at", self._snapshot.threads[thread].stack)
             return
         yield from self._page.item(f"{who}, stuck for {stuck} in {wait.operation}")
-        yield from self._place("waits at", wait.site)
+        if wait.operation != describe.INTERPRETER_EXIT:
+            yield from self._place("waits at", wait.site)
+        if isinstance(wait, ObjectWait) and wait.woken_by:
+            wakers = describe.listing([words.thread(waker) for waker in wait.woken_by])
+            yield from self._page.row("before, by", f"{wakers} ({describe.did(wait)})")
         single = isinstance(wait, FutureWait) and len(wait.futures) == 1
         if not single:
             yield from self._page.row("waits for", words.wait(wait))
@@ -235,7 +243,7 @@ class _Text:
         who = _capital(words.thread(thread)) + (f", in {task}," if task else "")
         stuck = duration(self._snapshot.time_ns - wait.since_ns)
         what = words.wait(wait)
-        if isinstance(wait, DrainWait) and wait.operation == describe.INTERPRETER_EXIT:
+        if wait.operation == describe.INTERPRETER_EXIT:
             return f"{who} has finished its work; at interpreter exit it waits for {what}: {stuck}"
         where = describe.at(wait.site)
         timed = "" if not wait.timed else " with a timeout"

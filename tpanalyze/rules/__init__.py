@@ -15,7 +15,17 @@ from typing import Final
 
 from tpanalyze.horn import Rule
 from tpanalyze.model import Snapshot
-from tpanalyze.rules import anybody, drains, futures, pools, threads, waits
+from tpanalyze.rules import (
+    anybody,
+    drains,
+    ends,
+    futures,
+    joins,
+    objects,
+    pools,
+    threads,
+    waits,
+)
 
 RuleSource = Callable[[Snapshot], Iterable[Rule]]
 
@@ -26,9 +36,13 @@ RULES: Final[tuple[RuleSource, ...]] = (
     waits.a_wait_ends_when_enough_futures_are_done,
     waits.a_wait_for_an_exception_ends_when_one_may_fail,
     drains.a_drain_ends_when_all_workers_have_ended,
-    drains.a_worker_ends_after_its_task,
-    drains.an_idle_worker_of_a_closed_pool_ends,
-    drains.an_idle_worker_ends_once_somebody_closes_its_pool,
+    joins.a_join_ends_when_all_its_threads_have_ended,
+    ends.a_thread_ends_after_what_it_does,
+    ends.an_idle_worker_of_a_closed_pool_ends,
+    ends.an_idle_worker_ends_once_somebody_closes_its_pool,
+    objects.a_wait_on_an_object_may_be_ended_by_any_thread_that_moves,
+    objects.a_thread_that_was_woken_moves,
+    objects.the_main_thread_may_be_called_away_by_a_signal,
     futures.a_done_future_is_done,
     futures.an_unseen_future_may_be_set_by_anyone_unseen,
     futures.a_running_task_finishes_if_its_thread_moves,

@@ -6,8 +6,11 @@ from collections.abc import Iterator
 
 from tpanalyze.atoms import Atom, resolves, taken
 from tpanalyze.model import (
+    DrainWait,
     FutureWait,
+    ObjectWait,
     Pool,
+    PoolId,
     Snapshot,
     Task,
     TaskId,
@@ -15,6 +18,7 @@ from tpanalyze.model import (
     TaskState,
     Thread,
     ThreadState,
+    ThreadWait,
 )
 
 
@@ -55,6 +59,57 @@ def target(task: Task, wait: FutureWait) -> Atom:
 def is_promise(task: Task) -> bool:
     """Return whether whoever holds the future may resolve it."""
     return task.origin is TaskOrigin.PROMISE
+
+
+def drains(snapshot: Snapshot) -> Iterator[tuple[Thread, DrainWait]]:
+    """Yield every wait for workers to end that does not end by itself."""
+    for thread in snapshot.threads.values():
+        if isinstance(thread.wait, DrainWait) and not thread.wait.timed:
+            yield thread, thread.wait
+
+
+def drained_pools(snapshot: Snapshot) -> list[Pool]:
+    """Return the pools whose workers somebody waits for, each once."""
+    pools: dict[PoolId, None] = {}
+    for _, wait in drains(snapshot):
+        pools.update(dict.fromkeys(wait.pools))
+    return [snapshot.pools[pool] for pool in pools if pool in snapshot.pools]
+
+
+def workers_to_end(snapshot: Snapshot, pool: Pool) -> Iterator[Thread]:
+    """Yield the pool's workers that live and are known."""
+    for worker in pool.workers:
+        thread = snapshot.threads.get(worker)
+        if thread is not None and thread.state is not ThreadState.ENDED:
+            yield thread
+
+
+def joins(snapshot: Snapshot) -> Iterator[tuple[Thread, ThreadWait]]:
+    """Yield every wait for threads to end that does not end by itself."""
+    for thread in snapshot.threads.values():
+        if isinstance(thread.wait, ThreadWait) and not thread.wait.timed:
+            yield thread, thread.wait
+
+
+def threads_to_end(snapshot: Snapshot, wait: ThreadWait) -> Iterator[Thread]:
+    """Yield the threads that a join still waits for, as far as they are known."""
+    for number in dict.fromkeys(wait.threads):
+        thread = snapshot.threads.get(number)
+        if thread is not None and thread.state is not ThreadState.ENDED:
+            yield thread
+
+
+def is_called_away(thread: Thread) -> bool:
+    """Return whether a signal is how the thread's wait is meant to end.
+
+    Signal handlers run in the main thread, and programs park it on purpose, in ``Event().wait()``
+    or in the join of a server's thread, until one comes: Ctrl-C, or a handler for SIGTERM.  A wait
+    for futures, for workers, or at interpreter exit is none that programs park in.
+    """
+    wait = thread.wait
+    if not thread.main or wait is None:
+        return False
+    return isinstance(wait, ObjectWait) or (isinstance(wait, ThreadWait) and not wait.every)
 
 
 def tasks_in_queues(snapshot: Snapshot) -> frozenset[TaskId]:

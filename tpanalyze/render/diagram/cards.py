@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 from tpanalyze.describe import duration
 from tpanalyze.findings import Node
-from tpanalyze.model import TaskId, TaskOrigin, Thread, ThreadId
+from tpanalyze.model import ObjectId, TaskId, TaskOrigin, Thread, ThreadId
 from tpanalyze.render.diagram.picture import Card
-from tpanalyze.render.diagram.scene import Scene, task_node, thread_node
+from tpanalyze.render.diagram.scene import Scene, object_node, task_node, thread_node
 from tpanalyze.render.labels import (
     at,
+    counted,
     doing,
     function_name,
+    object_name,
     operation,
     shorten,
     stack,
@@ -86,12 +88,32 @@ def _story(scene: Scene, thread: Thread) -> list[str]:
     story = [thread_name(thread, 200)]
     if thread.wait is not None:
         story += [f"waits in {operation(thread.wait)}:", *stack(thread.wait.site)]
+    elif thread.stack is not None:
+        story += ["stands at:", *stack(thread.stack)]
     for number in reversed(thread.tasks):
         task = scene.snapshot.tasks.get(number)
         story.append(f"runs {task_name(task, number)}")
         if task is not None and task.submit_site is not None:
             story += ["submitted at:", *stack(task.submit_site)]
     return story
+
+
+def object_card(scene: Scene, number: ObjectId) -> Single:
+    """Return the card of something that threads block on."""
+    thing = scene.objects[number]
+    standing = scene.standing(object_node(number))
+    line = "of " + counted(thing.parties, "party") if thing.parties is not None else "not signalled"
+    line = line.replace("partys", "parties")
+    card = Card(
+        id=f"object{number}",
+        role=standing.role,
+        title=object_name(thing),
+        lines=(line,),
+        tooltip=object_name(thing),
+        finding=standing.finding,
+    )
+    likeness = (standing.role, standing.finding, thing.kind, line)
+    return Single(object_node(number), card, (*likeness, number), "object", (line,))
 
 
 def future_card(scene: Scene, number: TaskId) -> Single:

@@ -16,9 +16,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tpanalyze.findings import Edge, Node, NodeKind, Relation, Report
-from tpanalyze.model import Pool, PoolId, TaskId, ThreadId, ThreadState
+from tpanalyze.model import ObjectId, Pool, PoolId, TaskId, ThreadId, ThreadState
 from tpanalyze.render.diagram.arrows import arrows
-from tpanalyze.render.diagram.cards import future_card, thread_card
+from tpanalyze.render.diagram.cards import future_card, object_card, thread_card
 from tpanalyze.render.diagram.folding import Folded, fold
 from tpanalyze.render.diagram.picture import (
     Arrow,
@@ -38,12 +38,13 @@ from tpanalyze.render.palette import RANK, Role, gravest
 def compose(report: Report, limits: Limits) -> Picture:
     """Return what the diagram of `report` shows."""
     scene = Scene(report)
-    threads, futures, pools = _chosen(scene)
+    threads, futures, things, pools = _chosen(scene)
     victims = sum(len(finding.victims) for finding in report.findings)
     folded = fold(
         [
             *(thread_card(scene, number) for number in threads),
             *(future_card(scene, number) for number in futures),
+            *(object_card(scene, number) for number in things),
         ],
         limits,
         crowded=(victims if report.findings else len(threads)) > limits.victims,
@@ -54,8 +55,10 @@ def compose(report: Report, limits: Limits) -> Picture:
     return Picture(tuple(box.finished(drawn) for box in boxes), loose, drawn)
 
 
-def _chosen(scene: Scene) -> tuple[list[ThreadId], list[TaskId], list[PoolId]]:
-    """Return the threads, the futures with cards of their own, and the pools to draw."""
+def _chosen(
+    scene: Scene,
+) -> tuple[list[ThreadId], list[TaskId], list[ObjectId], list[PoolId]]:
+    """Return the threads, the futures with cards of their own, objects, and the pools to draw."""
     snapshot = scene.snapshot
     if scene.findings:
         wanted = dict.fromkeys(scene.stuck())
@@ -64,10 +67,14 @@ def _chosen(scene: Scene) -> tuple[list[ThreadId], list[TaskId], list[PoolId]]:
         wanted = dict.fromkeys(thread_node(thread.id) for thread in waiting)
     threads: set[ThreadId] = set()
     futures: set[TaskId] = set()
+    things: set[ObjectId] = set()
     pools = {number for finding in scene.findings for number in finding.pools}
     for node in (*wanted, *_awaited(scene, wanted)):
         if node.kind is NodeKind.THREAD:
             threads.add(ThreadId(node.id))
+            continue
+        if node.kind is NodeKind.OBJECT:
+            things.add(ObjectId(node.id))
             continue
         number = TaskId(node.id)
         task = snapshot.tasks.get(number)
@@ -93,6 +100,7 @@ def _chosen(scene: Scene) -> tuple[list[ThreadId], list[TaskId], list[PoolId]]:
     return (
         sorted(threads, key=thread_order),
         sorted(futures),
+        sorted(things),
         sorted(pools & snapshot.pools.keys(), key=pool_order),
     )
 
@@ -197,6 +205,9 @@ class _Ends:
                 return None if shown is None else End(shown)
             case NodeKind.POOL:
                 return self._slots.get(PoolId(node.id))
+            case NodeKind.OBJECT:
+                shown = self._shown_by.get(node)
+                return None if shown is None else End(shown)
             case NodeKind.TASK:
                 if (row := self._rows.get(TaskId(node.id))) is not None:
                     return row

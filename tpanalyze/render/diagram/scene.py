@@ -8,8 +8,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from tpanalyze.findings import Edge, Finding, Node, NodeKind, Party, Relation, Report
-from tpanalyze.model import PoolId, Snapshot, Task, TaskId, Thread, ThreadId
-from tpanalyze.render.labels import pool_name, task_name, thread_name
+from tpanalyze.model import (
+    Object,
+    ObjectId,
+    ObjectWait,
+    PoolId,
+    Snapshot,
+    Task,
+    TaskId,
+    Thread,
+    ThreadId,
+)
+from tpanalyze.render.labels import object_name, pool_name, task_name, thread_name
 from tpanalyze.render.palette import RANK, Role
 
 
@@ -37,9 +47,13 @@ class Scene:
         self.queue_of: Final[dict[TaskId, PoolId]] = {
             task: pool.id for pool in report.snapshot.pools.values() for task in pool.queue
         }
+        waits = (thread.wait for thread in report.snapshot.threads.values())
+        self.objects: Final[dict[ObjectId, Object]] = {
+            wait.object.id: wait.object for wait in waits if isinstance(wait, ObjectWait)
+        }
         self.edges: Final[tuple[Edge, ...]] = self._all_edges(report)
         self._parties = _standings(report.findings)
-        self._promises = self._standings_of_promises()
+        self._awaited = self._standings_of_awaited()
         self._hungry = {
             self.queue_of[party.task]
             for finding in report.findings
@@ -55,7 +69,8 @@ class Scene:
             worker = self.worker_of(self.snapshot.tasks.get(TaskId(node.id)))
             if worker is not None:
                 return self._parties.get(thread_node(worker), _PLAIN)
-            return self._promises.get(node, _PLAIN)
+        if node.kind in (NodeKind.TASK, NodeKind.OBJECT):
+            return self._awaited.get(node, _PLAIN)
         return _PLAIN
 
     def role(self, node: Node) -> Role:
@@ -94,6 +109,8 @@ class Scene:
                 return node.id in self.snapshot.tasks or node.id in self.queue_of
             case NodeKind.POOL:
                 return node.id in self.snapshot.pools
+            case NodeKind.OBJECT:
+                return node.id in self.objects
 
     def name(self, node: Node) -> str:
         """Return what a known node is called in a sentence."""
@@ -104,6 +121,8 @@ class Scene:
                 return task_name(self.snapshot.tasks.get(TaskId(node.id)), TaskId(node.id))
             case NodeKind.POOL:
                 return pool_name(self.snapshot.pools[PoolId(node.id)])
+            case NodeKind.OBJECT:
+                return object_name(self.objects[ObjectId(node.id)])
 
     def _all_edges(self, report: Report) -> tuple[Edge, ...]:
         edges: dict[tuple[Node, Node, Relation], Edge] = {}
@@ -113,7 +132,7 @@ class Scene:
                 edges.setdefault((edge.source, edge.target, edge.relation), edge)
         return tuple(edges.values())
 
-    def _standings_of_promises(self) -> dict[Node, Standing]:
+    def _standings_of_awaited(self) -> dict[Node, Standing]:
         """Return for what has neither worker nor queue the gravest standing of those who wait."""
         waiting: defaultdict[Node, list[Standing]] = defaultdict(list)
         for edge in self.edges:
@@ -122,7 +141,7 @@ class Scene:
         return {
             node: min(standings, key=lambda each: RANK[each.role])
             for node, standings in waiting.items()
-            if node.id not in self.queue_of
+            if node.kind is NodeKind.OBJECT or node.id not in self.queue_of
         }
 
 
@@ -134,6 +153,11 @@ def thread_node(number: ThreadId) -> Node:
 def task_node(number: TaskId) -> Node:
     """Return the node of a task."""
     return Node(NodeKind.TASK, number)
+
+
+def object_node(number: ObjectId) -> Node:
+    """Return the node of something threads block on."""
+    return Node(NodeKind.OBJECT, number)
 
 
 def arrow_role(scene: Scene, edge: Edge) -> Role:

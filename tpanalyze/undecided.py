@@ -1,0 +1,148 @@
+"""What has not moved for long though no deadlock is proved: threads that are stalled.
+
+A thread is taken to stand still if, for at least `LONG_NS`, it has
+
+* blocked on an object, without a timeout, that a thread may still signal;
+* waited for a promise that a thread may still set; or
+* stood at one place outside of any recorded wait, without using the processor, as two looks found.
+
+None of these can be told apart from a healthy service that has nothing to do, unless somebody waits
+for its result.  So that is what is asked: who could not move, and which queued task not start, if
+all that stands still did so for ever?  The same rules answer it, less those by which it moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from tpanalyze.atoms import ANYBODY, Atom, AtomKind, moves, resolves
+from tpanalyze.graphs import reachable
+from tpanalyze.horn import Rule
+from tpanalyze.model import (
+    DrainWait,
+    FutureWait,
+    ObjectWait,
+    Snapshot,
+    TaskId,
+    TaskState,
+    Thread,
+    ThreadId,
+    ThreadState,
+)
+from tpanalyze.rules import RULES, RuleSource
+from tpanalyze.rules.ask import is_called_away, is_promise
+from tpanalyze.waitgraph import WaitGraph, build
+
+LONG_NS: Final = 1_000_000_000
+"""A wait, a place or a turn in the queue is long from here on: 1 s, so that no short run is told
+of, while a person who looks at a program that hangs has waited longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standstill:
+    """Threads that stand still, and whoever waits for them, in the end."""
+
+    still: tuple[ThreadId, ...]
+    """they block on objects, or stand at one place"""
+    promises: tuple[TaskId, ...]
+    """nobody has set them"""
+    behind: tuple[ThreadId, ...]
+    """they wait for results or workers, and move only if one of the others does"""
+    queued: tuple[TaskId, ...]
+    """no worker comes to them before one of the others has moved"""
+
+
+def if_all_stands_still(snapshot: Snapshot) -> WaitGraph:
+    """Return the wait-for graph in which what stands still does so for ever."""
+    still = frozenset(_still(snapshot))
+    return build(snapshot, [_without(source, still) for source in RULES])
+
+
+def _without(source: RuleSource, heads: frozenset[Atom]) -> RuleSource:
+    def rules(snapshot: Snapshot) -> Iterator[Rule]:
+        return (rule for rule in source(snapshot) if rule.head not in heads)
+
+    return rules
+
+
+def _still(snapshot: Snapshot) -> Iterator[Atom]:
+    for thread in snapshot.threads.values():
+        if blocks_long(snapshot, thread) or stands_long(snapshot, thread):
+            yield moves(thread.id)
+    for task in snapshot.tasks.values():
+        if is_promise(task) and not task.done:
+            yield resolves(task.id)
+
+
+def blocks_long(snapshot: Snapshot, thread: Thread) -> bool:
+    """Return whether the thread has long blocked on an object, and is not parked there."""
+    wait = thread.wait
+    if not isinstance(wait, ObjectWait) or wait.timed or wait.signalled:
+        return False
+    return not is_called_away(thread) and _is_long(snapshot, wait.since_ns)
+
+
+def stands_long(snapshot: Snapshot, thread: Thread) -> bool:
+    """Return whether looks, long apart, have found the thread at one place, doing nothing.
+
+    And nothing at all has happened since.  Of the main thread it is not asked: nobody waits for it.
+    """
+    if thread.state is not ThreadState.RUNNING or thread.main or not snapshot.all_threads_known:
+        return False
+    if thread.stack_ns is None or snapshot.looked_ns is None:
+        return False
+    return snapshot.looked_ns - thread.stack_ns >= LONG_NS
+
+
+def _is_long(snapshot: Snapshot, since_ns: int | None) -> bool:
+    return since_ns is not None and snapshot.time_ns - since_ns >= LONG_NS
+
+
+def standstills(snapshot: Snapshot, graph: WaitGraph) -> list[Standstill]:
+    """Return what stands still and is waited for, apart what has nothing to do with each other.
+
+    `graph` is that of :func:`if_all_stands_still`.
+    """
+    still = frozenset(_still(snapshot))
+    groups: list[tuple[set[Atom], set[Atom]]] = []
+    for waiter in _waiters(snapshot, graph):
+        causes = still.intersection(_leads_to(graph, waiter))
+        if not causes:
+            continue
+        waiters = {waiter}
+        for group in [g for g in groups if g[0] & causes]:
+            groups.remove(group)
+            causes |= group[0]
+            waiters |= group[1]
+        groups.append((set(causes), waiters))
+    return [_standstill(causes, waiters) for causes, waiters in groups]
+
+
+def _waiters(snapshot: Snapshot, graph: WaitGraph) -> Iterator[Atom]:
+    """Yield who has long waited for results or workers, or a worker, and would do so for ever."""
+    for thread in snapshot.threads.values():
+        wait = thread.wait
+        waits_long = isinstance(wait, FutureWait | DrainWait) and _is_long(snapshot, wait.since_ns)
+        if waits_long and graph.is_stuck(moves(thread.id)):
+            yield moves(thread.id)
+    for task in snapshot.tasks.values():
+        queued_long = task.state is TaskState.QUEUED and _is_long(snapshot, task.submitted_ns)
+        if queued_long and graph.is_stuck(resolves(task.id)):
+            yield resolves(task.id)
+
+
+def _leads_to(graph: WaitGraph, waiter: Atom) -> list[Atom]:
+    """Return all that the waiter leans on; not what could be done by anybody at all."""
+    return reachable([waiter], lambda atom: [a for a in graph.hindrances(atom) if a != ANYBODY])
+
+
+def _standstill(causes: set[Atom], waiters: set[Atom]) -> Standstill:
+    def threads(atoms: set[Atom]) -> tuple[ThreadId, ...]:
+        return tuple(ThreadId(a.id) for a in sorted(atoms) if a.kind is AtomKind.MOVES)
+
+    def tasks(atoms: set[Atom]) -> tuple[TaskId, ...]:
+        return tuple(TaskId(a.id) for a in sorted(atoms) if a.kind is AtomKind.RESOLVES)
+
+    return Standstill(threads(causes), tasks(causes), threads(waiters - causes), tasks(waiters))
