@@ -6,8 +6,9 @@ from dataclasses import dataclass, fields
 from os import PathLike
 from typing import TYPE_CHECKING, BinaryIO
 
+from tpanalyze.deeds import Deeds
 from tpanalyze.findings import Report
-from tpanalyze.reader import open_trace
+from tpanalyze.reader import Trace, open_trace
 from tpanalyze.replay import Replay
 from tpanalyze.timeline import Collector, Timeline
 from tpanalyze.verdict import analyse
@@ -46,12 +47,26 @@ class Run:
 
     report: Analysis
     timeline: Timeline
+    deeds: Deeds | None = None
+    """every event, if `load` was asked to keep them"""
 
     def intervals(self) -> pd.DataFrame:
         """Return every interval of the run, a row each; see `tpanalyze.frames.intervals`."""
         from tpanalyze.frames import intervals  # noqa: PLC0415  # pandas is for those who ask
 
         return intervals(self.timeline)
+
+    def tasks(self) -> pd.DataFrame:
+        """Return every task of a pool, a row each; see `tpanalyze.frames.tasks`."""
+        from tpanalyze.frames import tasks  # noqa: PLC0415
+
+        return tasks(self.timeline)
+
+    def waits(self) -> pd.DataFrame:
+        """Return every recorded wait, a row each; see `tpanalyze.frames.waits`."""
+        from tpanalyze.frames import waits  # noqa: PLC0415
+
+        return waits(self.timeline)
 
     def pool_load(self) -> pd.DataFrame:
         """Return how each pool's load changed; see `tpanalyze.frames.pool_load`."""
@@ -65,27 +80,32 @@ def analyze(source: Source, *, at_ns: int | None = None) -> Analysis:
 
     Raises `tpanalyze.errors.TraceError`.
     """
-    return _replay(source, at_ns, None)[0]
+    with open_trace(source) as trace:
+        return _replay(trace, at_ns, None)[0]
 
 
-def load(source: Source, *, at_ns: int | None = None) -> Run:
+def load(source: Source, *, at_ns: int | None = None, deeds: bool = False) -> Run:
     """Return the report on a trace and the timeline that led to it.
 
+    With `deeds` the run also keeps every event, which stories and arrows are made of.
     Raises `tpanalyze.errors.TraceError`.
     """
     collector = Collector()
-    report, replay = _replay(source, at_ns, collector)
-    return Run(report, collector.timeline(replay))
+    with open_trace(source) as trace:
+        kept = Deeds(trace.header.tick_ns, at_ns) if deeds else None
+        report, replay = _replay(trace, at_ns, collector, kept)
+    return Run(report, collector.timeline(replay), kept)
 
 
 def _replay(
-    source: Source, at_ns: int | None, collector: Collector | None
+    trace: Trace, at_ns: int | None, collector: Collector | None, deeds: Deeds | None = None
 ) -> tuple[Analysis, Replay]:
-    with open_trace(source) as trace:
-        replay = Replay(trace.header.tick_ns, trace.remarks, at_ns=at_ns, sink=collector)
-        for batch in trace:
-            replay.feed(batch.rows, batch.first_line)
-            if replay.passed:
-                break
+    replay = Replay(trace.header.tick_ns, trace.remarks, at_ns=at_ns, sink=collector)
+    for batch in trace:
+        replay.feed(batch.rows, batch.first_line)
+        if deeds is not None:
+            deeds.feed(batch.rows)
+        if replay.passed:
+            break
     report = analyse(replay.snapshot(), trace.header, replay.quality(), trace.name)
     return Analysis.of(report), replay

@@ -6,37 +6,30 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tpanalyze.errors import EXIT_DEADLOCK, EXIT_ERROR, EXIT_NOTHING_FOUND, UserError
 from tpanalyze.findings import Report, Verdict
 from tpanalyze.outputs import STDOUT, write
+from tpanalyze.products import PRODUCTS, Needs
 
 if TYPE_CHECKING:  # --help need not wait for them
-    from tpanalyze.analysis import Source
-    from tpanalyze.timeline import Timeline
+    from tpanalyze.analysis import Run, Source
 
 BESIDE = "beside the trace"
 """The value of an output option that was given without one."""
-
-SUFFIXES = {
-    "svg": ".svg",
-    "png": ".png",
-    "pdf": ".pdf",
-    "dot": ".dot",
-    "timeline": ".timeline.svg",
-}
-"""What stands in the place of the trace's own suffix, for each output beside the trace."""
-
-DRAWN: dict[str, Literal["svg", "png", "pdf"]] = {"svg": "svg", "png": "png", "pdf": "pdf"}
 
 EPILOG = """\b
 Examples:
   tpanalyze trace.jsonl                    the verdict, in words
   tpanalyze trace.jsonl --svg --timeline   and two pictures: trace.svg, trace.timeline.svg
   tpanalyze trace.jsonl --svg=- | display  the picture on standard output
+  tpanalyze trace.jsonl --markdown=- -q    the report to paste into an issue
+  tpanalyze trace.jsonl --story            what led to it, event by event
+  tpanalyze trace.jsonl --csv              tables of its tasks, waits and intervals
+  tpanalyze trace.jsonl --html             one page with all of it, to attach to a bug report
   tpanalyze trace.jsonl --at 12.5          what held 12.5 s after the recording began
   tpanalyze trace.jsonl --json             for programs
 
@@ -51,7 +44,7 @@ def _output(name: str, help_text: str) -> Callable[[Any], Any]:
         is_flag=False,
         flag_value=BESIDE,
         metavar="[=PATH]",
-        help=f"{help_text} (default: TRACE{SUFFIXES[name]}).",
+        help=f"{help_text} (default: TRACE{PRODUCTS[name].suffix}).",
     )
 
 
@@ -63,6 +56,8 @@ def _output(name: str, help_text: str) -> Callable[[Any], Any]:
 @_output("pdf", "Draw the wait-for graph for print")
 @_output("dot", "Write the wait-for graph in Graphviz' language")
 @_output("timeline", "Draw what each worker did over time, as SVG")
+@_output("markdown", "Write the report as Markdown, to paste into an issue")
+@_output("html", "Write one page with all of it, which needs no network and no other file")
 @click.option(
     "--json",
     "json_path",
@@ -71,6 +66,18 @@ def _output(name: str, help_text: str) -> Callable[[Any], Any]:
     metavar="[=PATH]",
     help="Write the report for programs (default: standard output).",
 )
+@click.option(
+    "--story",
+    is_flag=False,
+    flag_value=STDOUT,
+    metavar="[=PATH]",
+    help="Tell event by event what led to the deadlock (default: standard output).",
+)
+@click.option(
+    "--csv", is_flag=True, help="Write TRACE.tasks.csv, TRACE.waits.csv, TRACE.intervals.csv."
+)
+@click.option("--parquet", is_flag=True, help="The same as Parquet; needs pyarrow.")
+@click.option("--open", "open_", is_flag=True, help="Open what was written, page or picture.")
 @click.option("--force", is_flag=True, help="Replace files that tpanalyze did not make.")
 @click.option(
     "--source/--no-source",
@@ -97,6 +104,9 @@ def main(
     force: bool,
     quiet: bool,
     source_lines: bool,
+    csv: bool,
+    parquet: bool,
+    open_: bool,
     **wanted: str | None,
 ) -> None:
     """Say what the program of TRACE waited for, why it can never end, and what to change.
@@ -107,12 +117,22 @@ def main(
     paths = {name: path for name, path in wanted.items() if path is not None}
     if json_path is not None:
         paths["json"] = json_path
+    for suffix in [".csv"] * csv + [".parquet"] * parquet:
+        paths |= {f"{name}{suffix}": BESIDE for name in ("tasks", "waits", "intervals")}
     trace = trace or _taken_for_a_value(paths, context)
     try:
         if explain is not None:
             status = _explain(trace, at_s, explain)
         else:
-            status = _run(trace, at_s, paths, force=force, quiet=quiet, source_lines=source_lines)
+            status = _run(
+                trace,
+                at_s,
+                paths,
+                force=force,
+                quiet=quiet,
+                source_lines=source_lines,
+                show=open_,
+            )
     except UserError as error:
         click.echo(f"tpanalyze: {error}", err=True)
         status = EXIT_ERROR
@@ -135,7 +155,7 @@ def _taken_for_a_value(paths: dict[str, str], context: click.Context) -> str:
     """Return the trace of ``tpanalyze --svg trace.jsonl``, where it looks like a path to write."""
     for name, path in paths.items():
         if path not in (BESIDE, STDOUT) and Path(path).is_file():
-            paths[name] = STDOUT if name == "json" else BESIDE
+            paths[name] = STDOUT if name in ("json", "story") else BESIDE
             return path
     raise click.UsageError("which trace? (tpanalyze TRACE)", context)
 
@@ -148,21 +168,24 @@ def _run(
     force: bool,
     quiet: bool,
     source_lines: bool,
+    show: bool,
 ) -> int:
     from tpanalyze.analysis import analyze, load  # noqa: PLC0415  # --help need not wait for it
 
     source, at_ns = _source(trace), _nanoseconds(at_s)
-    if "timeline" in paths:
-        run = load(source, at_ns=at_ns)
-        report, timeline = run.report, run.timeline
-    else:
-        report, timeline = analyze(source, at_ns=at_ns), None
+    products = [PRODUCTS[name] for name in paths]
+    run: Run | None = None
+    if any(product.needs >= Needs.RUN for product in products):
+        run = load(source, at_ns=at_ns, deeds=any(p.needs is Needs.DEEDS for p in products))
+    report = analyze(source, at_ns=at_ns) if run is None else run.report
     written = []
     for name, given in paths.items():
         path = _place(trace, name) if given == BESIDE else given
-        write(_render(name, report, timeline), path, force=force)
+        write(PRODUCTS[name].made_of(report, run), path, force=force)
         if path != STDOUT:
             written.append(path)
+            if show:
+                click.launch(path)
     if not quiet and STDOUT not in paths.values():
         click.echo(_text(report, trace, source=source_lines), nl=False)
         for path in written:
@@ -191,29 +214,9 @@ def _nanoseconds(seconds: float | None) -> int | None:
 def _place(trace: str, name: str) -> str:
     """Return where an output goes that was asked for without a path."""
     if trace == STDOUT:
-        return f"trace{SUFFIXES[name]}"
+        return f"trace{PRODUCTS[name].suffix}"
     stem = trace.removesuffix(".gz").removesuffix(".jsonl").removesuffix(".trace")
-    return stem + SUFFIXES[name]
-
-
-def _render(name: str, report: Report, timeline: Timeline | None) -> bytes:
-    # What draws is imported here: a verdict in words does not pay for it.
-    if name == "json":
-        from tpanalyze.render.json_report import render_json  # noqa: PLC0415
-
-        return render_json(report)
-    if timeline is not None and name == "timeline":
-        from tpanalyze.render.timeline_svg import render_timeline_svg  # noqa: PLC0415
-
-        return render_timeline_svg(report, timeline).encode()
-    from tpanalyze.render.dot import render_dot  # noqa: PLC0415
-
-    dot = render_dot(report)
-    if name == "dot":
-        return dot.encode()
-    from tpanalyze.render.graphviz_run import render  # noqa: PLC0415
-
-    return render(dot, DRAWN[name])
+    return stem + PRODUCTS[name].suffix
 
 
 def _text(report: Report, trace: str, *, source: bool) -> str:

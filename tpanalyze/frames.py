@@ -8,13 +8,17 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from tpanalyze.intervals import BLOCKED, WIDTH, WORKER
+from tpanalyze.intervals import BLOCKED, BUSY, QUEUED, WIDTH, WORKER
 from tpanalyze.model import Site
 from tpanalyze.timeline import IntervalState, Load, Timeline
 
 type Integers = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
+type Booleans = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+
 _FAR_NS: Final = 1 << 62
+_NEVER: Final = 1 << 62
+"""a moment that was not seen"""
 
 
 def intervals(timeline: Timeline) -> pd.DataFrame:
@@ -60,6 +64,93 @@ def intervals(timeline: Timeline) -> pd.DataFrame:
     )
 
 
+def tasks(timeline: Timeline) -> pd.DataFrame:
+    """Return the tasks of the pools, one per row, by their numbers.
+
+    Columns: ``task``, ``function``, ``pool``, ``pool_name``, ``worker`` (the thread that ran it),
+    ``worker_name``, ``state`` at the end of the trace (queued, running, waiting, ended; unstarted:
+    it left its queue and nobody ran it), ``submitted_ns``, ``started_ns``, ``ended_ns`` (all three
+    NA if that was not seen), ``queued_ns`` (how long in the queue), ``running_ns`` and
+    ``waiting_ns`` (how long it ran, and was in a recorded wait), ``waits`` (how many), and
+    ``submit_site``.  Times still going on count up to the end of the trace.
+    """
+    flat, ended = timeline.columns()
+    state = timeline.state
+    table = np.array(flat, dtype=np.int64).reshape(-1, WIDTH)
+    still = np.arange(len(table)) >= ended
+    chosen = (table[:, 3] > 0) & (table[:, 0] != WORKER)
+    kind, thread, pool, task, call, start, end, _ = table[chosen].T
+    still = still[chosen]
+    far = _FAR_NS // state.tick_ns
+    start, end = np.clip(start, -far, far), np.clip(np.maximum(start, end), -far, far)
+    number, row = np.unique(task, return_inverse=True)
+    count = len(number)
+
+    def total(wanted: Booleans) -> Integers:
+        sums = np.zeros(count, dtype=np.int64)
+        np.add.at(sums, row[wanted], (end - start)[wanted])
+        return sums * state.tick_ns
+
+    def first(wanted: Booleans, values: Integers) -> Integers:
+        least = np.full(count, _NEVER, dtype=np.int64)
+        np.minimum.at(least, row[wanted], values[wanted])
+        return least
+
+    def last(wanted: Booleans, values: Integers) -> Integers:
+        return np.where((found := first(wanted, -values)) == _NEVER, 0, -found)
+
+    in_queue, at_work = kind == QUEUED, kind != QUEUED
+    has_run = np.bincount(row[at_work], minlength=count) > 0
+    is_open = np.bincount(row[still], minlength=count) > 0
+    waits_now = np.bincount(row[still & (kind == BLOCKED)], minlength=count) > 0
+    now = np.select([is_open & ~has_run, waits_now, is_open, has_run], [0, 2, 1, 3], default=4)
+    calls = np.array([(c.pool, c.function, c.site) for c in state.calls], dtype=np.int64)
+    made = last(np.ones(len(row), dtype=np.bool_), call)
+    home = np.maximum(calls[made, 0], 0) if count else made
+    home = np.where(home > 0, home, last(at_work, pool))
+    worker = last(at_work, thread)
+    submitted, started = first(in_queue, start), first(at_work, start)
+    over = np.where(has_run & ~is_open, last(at_work, end), _NEVER)
+    function, site = (calls[made, at] if count else made for at in (1, 2))
+    waits = np.bincount(row[kind == BLOCKED], minlength=count)
+    return pd.DataFrame(
+        {
+            "task": number,
+            "function": _names(
+                function, lambda of: f.name if (f := state.functions.get(of)) else None
+            ),
+            "pool": _numbers(home),
+            "pool_name": _names(home, lambda of: p.name if (p := state.pools.get(of)) else None),
+            "worker": _numbers(worker),
+            "worker_name": _names(
+                worker, lambda of: t.name if (t := state.threads.get(of)) else None
+            ),
+            "state": _categories(now, ["queued", "running", "waiting", "ended", "unstarted"]),
+            "submitted_ns": _moments(submitted, state.tick_ns),
+            "started_ns": _moments(started, state.tick_ns),
+            "ended_ns": _moments(over, state.tick_ns),
+            "queued_ns": total(in_queue),
+            "running_ns": total(kind == BUSY),
+            "waiting_ns": total(kind == BLOCKED),
+            "waits": waits.astype(np.int64),
+            "submit_site": _names(
+                site, lambda of: place(s) if (s := state.sites.get(of)) else None
+            ),
+        }
+    )
+
+
+def waits(timeline: Timeline) -> pd.DataFrame:
+    """Return the recorded waits, one per row, by their begin.
+
+    Columns: those of :func:`intervals` without ``state``, and ``length_ns``.
+    """
+    every = intervals(timeline)
+    chosen = every[every["state"] == str(IntervalState.WAITING)].drop(columns="state")
+    chosen["length_ns"] = chosen["end_ns"] - chosen["start_ns"]
+    return chosen.reset_index(drop=True)
+
+
 def pool_load(timeline: Timeline) -> pd.DataFrame:
     """Return how the pools were loaded, one row per change, by pool and time.
 
@@ -81,6 +172,12 @@ def place(site: Site) -> str:
 def _numbers(numbers: Integers) -> pd.api.extensions.ExtensionArray:
     """Return a nullable column, 0 being NA."""
     return pd.arrays.IntegerArray(numbers.copy(), numbers == 0)
+
+
+def _moments(ticks: Integers, tick_ns: int) -> pd.api.extensions.ExtensionArray:
+    """Return a nullable column of moments."""
+    unseen = ticks == _NEVER
+    return pd.arrays.IntegerArray(np.where(unseen, 0, ticks) * tick_ns, unseen)
 
 
 def _names(numbers: Integers, name: Callable[[int], str | None]) -> pd.Categorical[int]:

@@ -33,6 +33,9 @@ _COMMENTS: Final = {
 _JSON: Final = b'"verdict":'
 """JSON has no comments; our reports have this near their beginning."""
 
+_TABLES: Final = (b"task,function,pool,pool_name,", b"thread,thread_name,pool,pool_name,")
+"""Nor has CSV; so begin our tables."""
+
 
 def write(data: bytes, path: str, *, force: bool = False) -> None:
     """Write `data` to `path`, or to standard output for ``-``.  Raises `OutputError`."""
@@ -87,7 +90,11 @@ def _is_ours(path: Path) -> bool:
         start = file.read(_LOOKED_AT)
         file.seek(max(0, os.fstat(file.fileno()).st_size - _LOOKED_AT))
         end = file.read(_LOOKED_AT)
-    return not start or MARK in start or MARK in end or (start[:1] == b"{" and _JSON in start)
+    return not start or MARK in start or MARK in end or _is_known(start)
+
+
+def _is_known(start: bytes) -> bool:
+    return start.startswith(_TABLES) or (start[:1] == b"{" and _JSON in start)
 
 
 def _write_in_place(data: bytes, target: Path) -> None:

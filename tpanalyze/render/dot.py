@@ -190,7 +190,8 @@ def _row(row: Row) -> str:
         },
     )
     more = {"TOOLTIP": html_tooltip(row.tooltip), "BGCOLOR": tone.tint}
-    text = cell(html(row.text), row.text, TEXT, padding=4, more=more)
+    named = {**more, "ID": row.port}
+    text = cell(html(row.text), row.text, TEXT, padding=4, more=named)
     note = cell(font(row.note, LIGHT.muted, SMALL), row.note, SMALL, padding=4, more=more)
     return number + text + note
 

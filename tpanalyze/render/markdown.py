@@ -18,7 +18,7 @@ _FINDINGS: Final = 5
 _PARTIES: Final = 12
 _VICTIMS: Final = 10
 _FRAMES: Final = 4
-_LONGEST_LINE: Final = 1_000
+_LONGEST_LINE: Final = 4_000
 
 
 def render_markdown(report: Report) -> str:

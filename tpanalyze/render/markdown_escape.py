@@ -7,7 +7,8 @@ from typing import Final
 
 from tpanalyze.escape import terminal
 
-_SPECIAL: Final = re.compile(r"([\\`*_{}\[\]()#+!|<>~$&@-])")
+_SPECIAL: Final = re.compile(r"([\\`*_\[\]#|<>~$&@]|^\s*[-+=]|^\s*\d+(?=[.)]))")
+"""What has a meaning anywhere, and what has one where a line begins."""
 _TICKS: Final = re.compile("`+")
 
 
@@ -17,7 +18,14 @@ def markdown(text: str) -> str:
     >>> markdown("a_b <img> @user #1")
     'a\\_b \\<img\\> \\@user \\#1'
     """
-    return _SPECIAL.sub(r"\\\1", terminal(text))
+    return _SPECIAL.sub(_escaped, terminal(text))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    said = found[0]
+    if said[-1].isdigit():  # "1." begins a list, "1\\." does not, and a digit has no escape
+        return f"{said}&#8203;"
+    return f"{said[:-1]}\\{said[-1]}"
 
 
 def code(text: str) -> str:

@@ -15,6 +15,8 @@ from tpanalyze.render.palette import FONT, LIGHT, adaptive_css
 
 _SVG: Final = "http://www.w3.org/2000/svg"
 _XLINK_TITLE: Final = "{http://www.w3.org/1999/xlink}title"
+_ROW: Final = re.compile("a_(task[0-9]+)")
+"""What Graphviz calls the link around a row of a queue."""
 _OWN: Final = frozenset({"node", "edge", "cluster"})
 
 
@@ -76,6 +78,8 @@ def _drop_links(parent: ET.Element) -> None:
             continue
         group = ET.Element(_tag("g"))
         group.tail = child.tail
+        if row := _ROW.fullmatch(child.get("id", "")):
+            group.set("id", row[1])
         inherited = parent.find(_tag("title"))
         if (tooltip := _tooltip(link)) and (inherited is None or inherited.text != tooltip):
             ET.SubElement(group, _tag("title")).text = tooltip

@@ -1,0 +1,128 @@
+"""What can be made of a trace: one line in `PRODUCTS` for each output option.
+
+What draws is imported where it is used: a verdict in words does not pay for it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final
+
+from tpanalyze.escape import terminal
+from tpanalyze.findings import Report
+
+if TYPE_CHECKING:
+    from tpanalyze.analysis import Run
+    from tpanalyze.render.graphviz_run import Format
+
+
+class Needs(IntEnum):
+    """How much of a trace must be kept."""
+
+    REPORT = 0
+    RUN = 1
+    """the intervals too"""
+    DEEDS = 2
+    """and every event"""
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """One kind of output."""
+
+    suffix: str
+    """what stands in the place of the trace's own suffix where the path is not given"""
+    needs: Needs
+    made_of: Callable[[Report, Run | None], bytes]
+    """what makes it, of the report and of a run that holds what it `needs`"""
+
+
+def _json(report: Report, _run: Run | None) -> bytes:
+    from tpanalyze.render.json_report import render_json  # noqa: PLC0415
+
+    return render_json(report)
+
+
+def _dot(report: Report, _run: Run | None) -> bytes:
+    from tpanalyze.render.dot import render_dot  # noqa: PLC0415
+
+    return render_dot(report).encode()
+
+
+def _drawn(output_format: Format) -> Callable[[Report, Run | None], bytes]:
+    def draw(report: Report, run: Run | None) -> bytes:
+        from tpanalyze.render.graphviz_run import render  # noqa: PLC0415
+
+        return render(_dot(report, run).decode(), output_format)
+
+    return draw
+
+
+def _timeline(report: Report, run: Run | None) -> bytes:
+    from tpanalyze.render.timeline_svg import render_timeline_svg  # noqa: PLC0415
+
+    assert run is not None
+    return render_timeline_svg(report, run.timeline).encode()
+
+
+def _html(report: Report, run: Run | None) -> bytes:
+    from tpanalyze.render.graphviz_run import GraphvizError  # noqa: PLC0415
+    from tpanalyze.render.html import render_html  # noqa: PLC0415
+
+    assert run is not None
+    assert run.deeds is not None
+    try:
+        graph = _drawn("svg")(report, run).decode()
+    except GraphvizError as error:
+        sys.stderr.write(f"tpanalyze: the page has no picture of the graph: {error}\n")
+        graph = None
+    return render_html(report, run.timeline, run.deeds, graph).encode()
+
+
+def _markdown(report: Report, _run: Run | None) -> bytes:
+    from tpanalyze.render.markdown import render_markdown  # noqa: PLC0415
+
+    return render_markdown(report).encode()
+
+
+def _story(report: Report, run: Run | None) -> bytes:
+    from tpanalyze.story import Story, told  # noqa: PLC0415
+
+    assert run is not None
+    assert run.deeds is not None
+    lines = told(report, Story(report, run.deeds, run.timeline.state))
+    text = "".join(f"{terminal(line)}\n" for line in lines)
+    return f"{text}told by tpanalyze from {terminal(report.trace)}\n".encode()
+
+
+def _table(name: str, suffix: str) -> Callable[[Report, Run | None], bytes]:
+    def write(_report: Report, run: Run | None) -> bytes:
+        from tpanalyze.tables import as_csv, as_parquet  # noqa: PLC0415
+
+        assert run is not None
+        table = {"tasks": run.tasks, "waits": run.waits, "intervals": run.intervals}[name]()
+        return as_csv(table) if suffix == ".csv" else as_parquet(table)
+
+    return write
+
+
+PRODUCTS: Final[Mapping[str, Product]] = {
+    "svg": Product(".svg", Needs.REPORT, _drawn("svg")),
+    "png": Product(".png", Needs.REPORT, _drawn("png")),
+    "pdf": Product(".pdf", Needs.REPORT, _drawn("pdf")),
+    "dot": Product(".dot", Needs.REPORT, _dot),
+    "timeline": Product(".timeline.svg", Needs.RUN, _timeline),
+    "html": Product(".html", Needs.DEEDS, _html),
+    "json": Product(".json", Needs.REPORT, _json),
+    "markdown": Product(".md", Needs.REPORT, _markdown),
+    "story": Product(".story.txt", Needs.DEEDS, _story),
+    **{
+        f"{name}{suffix}": Product(f".{name}{suffix}", Needs.RUN, _table(name, suffix))
+        for name in ("tasks", "waits", "intervals")
+        for suffix in (".csv", ".parquet")
+    },
+}
+"""By the name of the option."""

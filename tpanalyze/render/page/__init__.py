@@ -1,0 +1,1 @@
+"""What the page is made of: its data, its sections, its style sheet and its script."""

@@ -1,0 +1,61 @@
+"""How each pool's load changed, for the page's script: at most a few thousand steps each."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from tpanalyze.findings import Report
+from tpanalyze.render.labels import pool_name
+from tpanalyze.render.page.pack import Integers, pack
+from tpanalyze.render.page.script_json import Json
+from tpanalyze.timeline import Load, Timeline
+
+_STEPS: Final = 40_000
+"""in all pools together"""
+_POOLS: Final = 60
+
+
+def loads(report: Report, timeline: Timeline, unit_ns: int) -> list[Json]:
+    """Return the load of the pools that had any, those of findings first."""
+    involved = {pool for finding in report.findings for pool in finding.pools}
+    known = [
+        (number, steps)
+        for number, steps in timeline.pool_load().items()
+        if steps and number in report.snapshot.pools
+    ]
+    known.sort(key=lambda pair: (pair[0] not in involved, pair[0]))
+    known = known[:_POOLS]
+    each = _STEPS // max(1, len(known))
+    told: list[Json] = []
+    for number, steps in known:
+        table = _thinned(np.array(steps, dtype=np.int64), each)
+        table[:, 0] = np.maximum(0, table[:, 0]) // unit_ns
+        pool = report.snapshot.pools[number]
+        told.append(
+            {
+                "id": number,
+                "name": pool_name(pool),
+                "max_workers": pool.max_workers,
+                "most_queued": int(table[:, 1].max()),
+                "most_workers": int(table[:, 4].max()),
+                "rows": len(table),
+                "packed": pack(list(table.T)),
+            }
+        )
+    return told
+
+
+def _thinned(table: Integers, most: int) -> Integers:
+    """Return at most `most` steps: of those that follow closely, the most there was of each."""
+    if len(table) <= most:
+        return table
+    first_ns, last_ns = int(table[0, 0]), int(table[-1, 0])
+    bucket = (table[:, 0] - first_ns) * (most - 1) // max(1, last_ns - first_ns)
+    first = np.flatnonzero(np.diff(bucket, prepend=-1))
+    peaks = [np.maximum.reduceat(table[:, at], first) for at in range(1, len(Load._fields))]
+    thinned: Integers = np.stack([table[first, 0], *peaks], axis=1)
+    last = np.append(first[1:], len(table)) - 1
+    thinned[-1, 1:] = table[last[-1], 1:]  # what holds at the end is said exactly
+    return thinned
