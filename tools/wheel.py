@@ -12,6 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("tprecord", "tpanalyze")
+STARTUP = "tprecord.pth"
 
 PROGRAM = """
 from concurrent.futures import ThreadPoolExecutor
@@ -54,7 +55,7 @@ def check_contents(wheel: Path) -> None:
         for package in PACKAGES
         for path in (ROOT / package).rglob("*")
         if path.is_file() and path.suffix in (".py", ".typed", ".css", ".js")
-    }
+    } | {STARTUP}
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     about = {name for name in names if name.split("/")[0].endswith(".dist-info")}
@@ -82,6 +83,22 @@ def check_use(wheel: Path, directory: Path) -> None:
     if said.strip() != "36":
         raise BadWheelError(f"the recorded program said {said!r} instead of 36")
     run([str(installed / "bin" / "tpanalyze"), trace], directory, installed)
+    check_children(directory, installed)
+
+
+def check_children(directory: Path, installed: Path) -> None:
+    """Raise unless a Python that the recorded program starts is recorded as well.
+
+    `installed` is no directory for packages to Python's ``site`` unless it is told so.
+    """
+    child = f"import site; site.addsitedir({str(installed)!r}){PROGRAM}"
+    start = f"subprocess.run([sys.executable, '-P', '-c', {child!r}], check=True)"
+    parent = f"import subprocess, sys\n{start}"
+    trace = directory / "parent.jsonl"
+    command = [sys.executable, "-P", "-m", "tprecord", "-o", str(trace), "-c", parent]
+    run(command, directory, installed)
+    if not list(directory.glob("parent.*.trace.jsonl")):
+        raise BadWheelError("the child of the recorded program has left no trace")
 
 
 def run(command: list[str], directory: Path = ROOT, installed: Path | None = None) -> str:

@@ -23,18 +23,24 @@ class record:  # noqa: N801  # used like a function, as contextlib's own
 
     Pools and futures that are busy when it begins are recorded from then on; what was before is
     unknown to the analyser, and treated so.  A second recording at the same time is possible.
+    The processes it starts meanwhile are recorded too, unless `children` is false.
     Raises OSError if the trace cannot be written, RuntimeError if sys.monitoring is taken.
     """
 
-    def __init__(self, path: str | None = None, *, depth: int | None = None) -> None:
-        self._path, self._depth = path, depth
+    def __init__(
+        self, path: str | None = None, *, depth: int | None = None, children: bool = True
+    ) -> None:
+        self._path, self._depth, self._children = path, depth, children
 
     def __enter__(self) -> Self:
         from tprecord.recording import DEPTH, Recording
 
         program = sys.argv[0] if sys.argv and sys.argv[0] else "python"
         self._recording = Recording(
-            self._path, program, depth=DEPTH if self._depth is None else self._depth
+            self._path,
+            program,
+            depth=DEPTH if self._depth is None else self._depth,
+            children=self._children,
         )
         self._recording.start()
         return self

@@ -15,12 +15,13 @@ usage: python -m tprecord [-o PATH] [OPTION ...] (app.py | -m MODULE | -c CODE) 
 Runs the program as `python` would, and records what it does with thread pools into a trace.
 When it hangs, end it in whatever way you like; then:  tpanalyze PATH --svg
 
-  -o PATH      where the trace goes (default: PROGRAM-PID.trace.jsonl, never one that exists)
-  -q           do not say where the trace goes
-  --signal S   look at all threads when this signal comes: USR1, say
-  --depth N    frames of the program's own that each place in the trace has (default: 4)
-  --version    print the version
-  -h, --help   print this
+  -o PATH        where the trace goes (default: PROGRAM-PID.trace.jsonl, never one that exists)
+  -q             do not say where the trace goes
+  --signal S     look at all threads when this signal comes: USR1, say
+  --depth N      frames of the program's own that each place in the trace has (default: 4)
+  --no-children  record only this process, not the ones it starts
+  --version      print the version
+  -h, --help     print this
 """
 
 
@@ -36,6 +37,7 @@ class Command:
         self.quiet = False
         self.depth: int | None = None
         self.signal: str | None = None
+        self.children = True
         self.kind = ""
         self.target = ""
         self.arguments: list[str] = []
@@ -48,6 +50,8 @@ class Command:
                 self.quiet = True
             elif word == "-o":
                 self.path = _value(word, words)
+            elif word == "--no-children":
+                self.children = False
             elif word == "--signal":
                 self.signal = _value(word, words)
             elif word == "--depth":
@@ -107,6 +111,7 @@ def _record_and_run(command: Command) -> None:
             depth=command.depth or DEPTH,
             quiet=command.quiet,
             floors=launch.FLOORS,
+            children=command.children,
         )
         recording.start()
         if command.signal is not None:

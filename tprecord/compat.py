@@ -12,6 +12,7 @@ from _thread import get_ident
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 VERSION = sys.version_info[:2]
 
@@ -28,8 +29,23 @@ It would keep futures, exceptions and executors alive for as long as a traceback
 so it must be emptied after it was read.  From 3.13 (PEP 667) it is a proxy that holds nothing.
 """
 
+CAN_REBIND_LOCALS = not SNAPSHOT_LOCALS
+"""What is put into ``frame.f_locals`` of a function is that variable's value from then on."""
+
 TOOL_IDS = (3, 4)
 """The tool ids nobody owns: 0 is a debugger's, 1 coverage's, 2 a profiler's, 5 the optimizer's."""
+
+
+def free_tool() -> int | None:
+    """Take one of the tool ids that nobody owns; None if both are taken."""
+    for tool in TOOL_IDS:
+        try:
+            sys.monitoring.use_tool_id(tool, "tprecord")
+        except ValueError:
+            continue
+        return tool
+    return None
+
 
 FREE_THREADED = not getattr(sys, "_is_gil_enabled", lambda: True)()
 
@@ -56,6 +72,18 @@ def has_ended(handle: object) -> bool:
         return locked is not None and not locked()
     is_done: Callable[[], bool] | None = getattr(handle, "is_done", None)
     return is_done is not None and is_done()
+
+
+def has_thread_ended(thread: Any) -> bool:
+    """Return true if joining a ``Thread`` that was started would not block; false if not known.
+
+    Its handle is called ``_handle`` in 3.13 and ``_os_thread_handle`` from 3.14.
+    """
+    if VERSION < (3, 13):
+        lock = thread._tstate_lock
+        return lock is None or has_ended(lock)
+    handle = getattr(thread, "_handle" if VERSION < (3, 14) else "_os_thread_handle", None)
+    return has_ended(handle)
 
 
 def joins_every_thread(callee: object) -> bool:

@@ -59,6 +59,10 @@ class Monitor:
         which nothing is recorded"""
         self.conditions: dict[int, int] = {}
         """``id(condition)`` -> number of the object whose threads block in it"""
+        self.family = ""
+        """``NAME=value`` of what a new Python, started with an environment of its own, is told"""
+        self.leave: Callable[[], None] = lambda: None
+        """what a probe calls when it sees the process about to end with ``os._exit``"""
         self.watchers: dict[int, object] = {}
         """weak references that clear the entries of what has died"""
         self.passing_on: Callable[[], object] = lambda: None
@@ -85,20 +89,14 @@ class Monitor:
 
     # ---------------------------------------------------------------- life
 
-    def start(self, probes: Iterable[tuple[str, Install]]) -> None:
+    def start(self, probes: Iterable[tuple[str, Install]], tool: int | None = None) -> None:
         """Take a tool id and install each module's probes, now or when it is imported.
 
-        Raises `NoToolId`.
+        `tool` is the id of a monitor whose place this one takes.  Raises `NoToolId`.
         """
         monitoring = sys.monitoring
-        for tool in compat.TOOL_IDS:
-            try:
-                monitoring.use_tool_id(tool, "tprecord")
-            except ValueError:
-                continue
-            self._tool = tool
-            break
-        else:
+        self._tool = compat.free_tool() if tool is None else tool
+        if self._tool is None:
             raise NoToolId(
                 "sys.monitoring tool ids 3 and 4 are taken by "
                 f"{monitoring.get_tool(3)} and {monitoring.get_tool(4)}"
@@ -117,6 +115,22 @@ class Monitor:
             spec = getattr(module, "__spec__", None)
             if module is not None and not getattr(spec, "_initializing", False):
                 self._install(name, module)
+
+    @property
+    def active(self) -> bool:
+        """True between start and stop."""
+        return self._tool is not None
+
+    def take_over(self, other: Monitor, probes: Iterable[tuple[str, Install]]) -> None:
+        """Take the place of another monitor, which is active, in a forked child.
+
+        What both watch stays watched, which costs a fraction of what it would to begin anew.
+        """
+        tool, other._tool = other._tool, None
+        self.start(probes, tool)
+        for key, code in other._codes.items():
+            if key not in self._codes and self._tool is not None:
+                sys.monitoring.set_local_events(self._tool, code, 0)
 
     def stop(self) -> bool:
         """Watch nothing any more and give back the tool id; return false if that was done before.

@@ -38,9 +38,11 @@ class Names:
     same name, in the singular, when they find nothing.
     """
 
-    def __init__(self, buffer: Buffer, *, depth: int) -> None:
+    def __init__(self, buffer: Buffer, *, depth: int, forked: bool = False) -> None:
         self.depth = depth
         """frames of the app that a site has"""
+        self.forked = forked
+        """the process was forked off one that is recorded, and is recorded from its first step"""
         self.pools: dict[int, int] = {}
         """``id(executor)`` -> number"""
         self.queues: dict[int, int] = {}
@@ -76,7 +78,7 @@ class Names:
         self._define = buffer.definitions.append
         self._codes: dict[int, CodeType] = {}
         self._watchers: dict[int, Any] = {}
-        self._main = get_ident() if "threading" not in sys.modules else None
+        self._main = get_ident() if forked or "threading" not in sys.modules else None
 
     def thread(self) -> int:
         """Return the calling thread's number."""
@@ -163,7 +165,7 @@ class Names:
                     "kind": type(executor).__qualname__,
                     "name": str(executor._thread_name_prefix),
                     "max_workers": _whole(executor._max_workers),
-                    "unseen": len(executor._threads),
+                    "lost" if self.forked else "unseen": len(executor._threads),
                 }
             )
             self._watch(executor, self.pools, number)
@@ -186,7 +188,7 @@ class Names:
         number = self.futures.get(id(future))
         if number is None:
             number = self.futures[id(future)] = self.next_future()
-            self._define({"future": number, "origin": "unseen"})
+            self._define({"future": number, "origin": "inherited" if self.forked else "unseen"})
         return number
 
     def new_set(self, ranges: list[int]) -> int:

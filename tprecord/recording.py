@@ -10,19 +10,21 @@ import time
 from tprecord import compat, waiting
 from tprecord.buffer import Buffer
 from tprecord.core import Signal
+from tprecord.encode import definition_lines
+from tprecord.family import VARIABLE, Family
 from tprecord.look import Look
 from tprecord.monitor import Monitor
 from tprecord.names import Names
-from tprecord.probes import executors, futures, sync, threads
+from tprecord.probes import executors, futures, processes, sync, threads
 from tprecord.schema import FORMAT_VERSION, TICK_NS
-from tprecord.sink import Sink, default_path
+from tprecord.sink import LateSink, Sink, default_path, path_of_child
 from tprecord.version import VERSION
 from tprecord.writer import Writer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
-    from typing import Any
+    from typing import Any, Self
 
 PROBES = (
     *waiting.PROBES,
@@ -30,6 +32,7 @@ PROBES = (
     *sync.PROBES,
     *futures.PROBES,
     *executors.PROBES,
+    *processes.PROBES,
 )
 """What is recorded: modules with an install function each, called when the app imports it."""
 
@@ -46,7 +49,11 @@ def say(text: str) -> None:
 
 
 class Recording:
-    """Records this process into a file, from `start` to `stop` or the process's end."""
+    """Records this process into a file, from `start` to `stop` or the process's end.
+
+    And its children, each into a file of its own.  In a forked child the same object goes on with
+    everything in it made anew, while what the parent had stays behind, untouched.
+    """
 
     def __init__(
         self,
@@ -56,31 +63,50 @@ class Recording:
         depth: int = DEPTH,
         quiet: bool = False,
         floors: tuple[Any, ...] = (),
+        children: bool = True,
     ) -> None:
         """Open the trace and write its header.  Raises OSError if that cannot be done.
 
         `floors` are functions below which there is nothing of the app: see `Names.add_floor`.
         """
-        self._floors = floors
-        self.program, self.depth, self.quiet = program, depth, quiet
-        self._begin(path)
+        self._floors, self._program, self._children = floors, program, children
+        self._depth, self._quiet = depth, quiet
+        above = Family.of_this_process()
+        self._parent = 0 if above is None else above.parent
+        sink = Sink(path or default_path(program, os.getpid()), new=path is None)
+        self._root = sink.path
+        self._begin(sink)
+        self._buffer.definitions.append(self._header())
+        self._writer.flush()
+
+    @classmethod
+    def of_child(cls, family: Family) -> Self:
+        """Prepare to record a new Python that a recorded process has started."""
+        self = cls.__new__(cls)
+        self._floors, self._program, self._children = (), "", True
+        self._depth, self._quiet = family.depth, True
+        self._parent, self._root = family.parent, family.path
+        self._begin(self._late_sink())
+        self._monitor.family = f"{VARIABLE}={family.value}"
+        return self
 
     @property
     def path(self) -> str:
         """The trace's absolute path."""
         return self._sink.path
 
-    def _begin(self, path: str | None) -> None:
-        pid = os.getpid()
-        self._pid = pid
-        self._sink = Sink(path or default_path(self.program, pid), new=path is None)
-        wall, origin_ns = time.time(), time.perf_counter_ns()
-        buffer, signal = Buffer(), Signal()
-        names = Names(buffer, depth=self.depth)
-        self._look = Look(buffer, names)
+    _behind: object = None
+    """what a forked child has of its parent"""
+
+    def _begin(self, sink: Sink | LateSink, *, forked: bool = False) -> None:
+        self._pid, self._sink = os.getpid(), sink
+        self._wall, origin_ns = time.time(), time.perf_counter_ns()
+        self._buffer, signal = Buffer(), Signal()
+        names = Names(self._buffer, depth=self._depth, forked=forked)
+        self._look = Look(self._buffer, names)
         self._writer = Writer(
-            buffer,
-            self._sink,
+            self._buffer,
+            sink,
             signal,
             look=self._look,
             origin_ns=origin_ns,
@@ -88,9 +114,22 @@ class Recording:
         )
         for function in self._floors:
             names.add_floor(function)
-        self._monitor = Monitor(buffer, names, signal, self._writer, self._complain)
-        buffer.definitions.append(_header(self.program, pid, wall))
-        self._writer.flush()
+        self._monitor = Monitor(self._buffer, names, signal, self._writer, self._complain)
+        self._monitor.leave = self._leave
+
+    def _late_sink(self) -> LateSink:
+        return LateSink(path_of_child(self._root, os.getpid()), self._opened)
+
+    def _opened(self, _path: str) -> bytes:
+        """The trace of a child has come to be: from now on its own children are told of it."""
+        self._tell_children()
+        return definition_lines([self._header()])
+
+    def _tell_children(self) -> None:
+        if self._children and self._sink.can_have_siblings:
+            family = Family(self._root, self._pid, self._depth)
+            family.tell()
+            self._monitor.family = f"{VARIABLE}={family.value}"
 
     def start(self) -> None:
         """Begin to record.  Raises `tprecord.monitor.NoToolId`."""
@@ -102,6 +141,8 @@ class Recording:
             )
         atexit.register(self._at_exit)
         os.register_at_fork(after_in_child=self._in_child)
+        if self._sink.opened:
+            self._tell_children()
 
     def stop(self, reason: str = "stop") -> None:
         """End the recording and close the trace; nothing happens if it has ended already."""
@@ -110,6 +151,8 @@ class Recording:
             if reason == "exit" and len(sys._current_frames()) > 1:
                 self._look.take(None)
             self._writer.close(reason)
+            if reason != "exit" and self._children:
+                Family.forget()
 
     def look_on(self, signal_name: str) -> None:
         """Take a look at all threads whenever this signal comes, then do what was done before.
@@ -134,14 +177,50 @@ class Recording:
     def _at_exit(self) -> None:
         self.stop("exit")
 
+    def _leave(self) -> None:
+        """The process is about to end with ``os._exit``."""
+        if self._pid == os.getpid():
+            self._writer.close("exit")
+
     def _in_child(self) -> None:
-        """Leave the parent's trace alone: a forked child is not recorded."""
-        if self._monitor.stop():
-            self._sink.abandon()
+        """Go on in a forked child, with a trace of its own; or leave it alone.
+
+        Nothing of the parent's is used or freed: a lock may be held there by a thread that is not
+        here, and to free it would copy pages of memory that parent and child have in common.
+        """
+        parent, sink = self._monitor, self._sink
+        if not parent.active:
+            return
+        self._behind = self._behind, parent, sink, self._writer, self._buffer, self._look
+        sink.abandon()
+        if not self._children or not sink.can_have_siblings:
+            parent.stop()
+            return
+        if sink.opened:
+            self._parent = self._pid
+        self._begin(self._late_sink(), forked=True)
+        self._monitor.family = parent.family
+        self._monitor.take_over(parent, PROBES)
 
     def _complain(self, text: str) -> None:
-        if not self.quiet:
+        if not self._quiet:
             say(text)
+
+    def _header(self) -> dict[str, Any]:
+        header = _header(self._program or _program(), self._pid, self._wall)
+        if self._parent:
+            header["parent"] = self._parent
+            process = getattr(sys.modules.get("multiprocessing.process"), "_current_process", None)
+            name = getattr(process, "_name", None)
+            if isinstance(name, str) and name != "MainProcess":
+                header["process"] = name
+        return header
+
+
+def _program() -> str:
+    """Return what this Python runs; a child of multiprocessing has its parent's arguments."""
+    words = getattr(sys, "argv", None) or sys.orig_argv[1:]
+    return os.path.basename(str(words[0])) if words and words[0] else "python"
 
 
 def _header(program: str, pid: int, wall: float) -> dict[str, Any]:

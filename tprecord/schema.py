@@ -339,6 +339,12 @@ DEFINITIONS: Final[tuple[DefinitionSpec, ...]] = (
                 "workers that lived already when the recorder first saw the pool",
                 optional=True,
             ),
+            Field(
+                "lost",
+                "of a pool made before a fork: workers that are counted among its own, but stayed "
+                "behind in the parent",
+                optional=True,
+            ),
         ),
     ),
     DefinitionSpec(
@@ -365,7 +371,13 @@ DEFINITIONS: Final[tuple[DefinitionSpec, ...]] = (
     DefinitionSpec(
         "future",
         "a future that was made before the recorder could see it",
-        (Field("origin", "always `unseen`"),),
+        (
+            Field(
+                "origin",
+                "`unseen`: it was there when the recording began; `inherited`: it was there when "
+                "the process was forked, and what was to set it stayed behind in the parent",
+            ),
+        ),
     ),
     DefinitionSpec(
         "set",
@@ -408,4 +420,10 @@ HEADER: Final[tuple[Field, ...]] = (
     Field("started", "wall-clock moment the clock of the trace counts from, ISO 8601, UTC"),
     Field("clock", "name of the monotonic clock"),
     Field("tick_ns", "nanoseconds per tick"),
+    Field(
+        "parent",
+        "of a child: the process it descends from, the nearest one that has a trace",
+        optional=True,
+    ),
+    Field("process", "of a child: the name multiprocessing has given it", optional=True),
 )

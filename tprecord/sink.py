@@ -14,6 +14,10 @@ import stat
 from _operator import delitem
 from time import sleep
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 HIGH = 400
 """Descriptors from here on are tried first, out of the way of the app's low numbers."""
 
@@ -35,6 +39,16 @@ def default_path(program: str, pid: int) -> str:
     stem = os.path.basename(program.rstrip(os.sep)).removesuffix(".py")
     safe = "".join(c if c.isalnum() or c in "._-" else "-" for c in stem).strip(".-")
     return f"{safe or 'python'}-{pid}.trace.jsonl"
+
+
+def path_of_child(path: str, pid: int) -> str:
+    """Return the name of a child's trace: that of the first process's with the child's pid in it.
+
+    >>> path_of_child("/tmp/app-17.trace.jsonl", 18), path_of_child("/tmp/run", 18)
+    ('/tmp/app-17.18.trace.jsonl', '/tmp/run.18.trace.jsonl')
+    """
+    stem = path.removesuffix(".jsonl").removesuffix(".trace")
+    return f"{stem}.{pid}.trace.jsonl"
 
 
 class Sink:
@@ -128,10 +142,30 @@ class Sink:
             raise SinkError("the app closed the trace, and another file has taken its name")
         self._descriptor = _move_up(descriptor)
 
+    @property
+    def opened(self) -> bool:
+        """True if there is a file."""
+        return True
+
+    @property
+    def can_have_siblings(self) -> bool:
+        """True if traces of children can stand beside it: it is a file, and no pipe or device."""
+        return self._regular and not _is_descriptor(self.path)
+
     def abandon(self) -> None:
-        """Close the descriptor in a forked child; the file is the parent's."""
+        """Let go of the file in a forked child: it is the parent's.
+
+        A signal handler may have forked while its thread was writing, and that goes on here.  So
+        the descriptor is not closed, but leads nowhere.
+        """
         self.tail = bytearray()
-        self.close()
+        try:
+            if _identity(self._descriptor) == self._file:
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, self._descriptor, inheritable=False)
+                os.close(nowhere)
+        except OSError:
+            self.close()
 
     def close(self) -> None:
         """Close the file if it is still ours."""
@@ -140,6 +174,61 @@ class Sink:
                 os.close(self._descriptor)
         except OSError:
             pass  # the app has closed it
+
+
+class LateSink:
+    """A trace file that comes to be with its first event, in a child that may never have one."""
+
+    can_have_siblings = True
+
+    def __init__(self, path: str, opens: Callable[[str], bytes]) -> None:
+        """`opens` is called with the file's path when it is made, and returns its first line."""
+        self.path = os.path.abspath(path)
+        self._opens = opens
+        self._tail = bytearray()
+        self._held = bytearray()
+        self._sink: Sink | None = None
+        self._abandoned = False
+
+    @property
+    def opened(self) -> bool:
+        """True if there is a file."""
+        return self._sink is not None
+
+    @property
+    def tail(self) -> bytearray:
+        """What is to be written: put it here, and call `write`."""
+        return self._tail if self._sink is None else self._sink.tail
+
+    def write(self) -> bool:
+        """As `Sink.write`; as long as there is no event the tail is only kept."""
+        if self._sink is not None:
+            return self._sink.write()
+        self._held += self._tail
+        self._tail.clear()
+        if self._abandoned or not _has_event(self._held):
+            return True
+        sink = Sink(self.path, new=True)
+        self.path = sink.path
+        sink.tail += self._opens(sink.path) + self._held
+        self._held.clear()
+        self._sink = sink
+        return sink.write()
+
+    def abandon(self) -> None:
+        """The process has forked, and this is the child: the file is the parent's."""
+        self._abandoned = True
+        if self._sink is not None:
+            self._sink.abandon()
+
+    def close(self) -> None:
+        """Close the file if there is one."""
+        if self._sink is not None:
+            self._sink.close()
+
+
+def _has_event(lines: bytearray) -> bool:
+    return lines.startswith(b"[") or b"\n[" in lines
 
 
 def _open(path: str, flags: int) -> int:

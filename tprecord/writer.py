@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tprecord.buffer import Buffer
     from tprecord.core import Signal
     from tprecord.look import Look
-    from tprecord.sink import Sink
+    from tprecord.sink import LateSink, Sink
 
 LAG_S = 0.04
 """Seconds an event may stay in the buffer; 10 ms are left for the writing."""
@@ -57,7 +57,7 @@ class Writer:
     def __init__(
         self,
         buffer: Buffer,
-        sink: Sink,
+        sink: Sink | LateSink,
         signal: Signal,
         *,
         look: Look,
@@ -85,7 +85,7 @@ class Writer:
 
     def threads(self, change: int) -> None:
         """Some threads more, or fewer, live now.  Where there is but one there is no ticker."""
-        self._threads += change
+        self._threads = max(0, self._threads + change)
         if self._threads <= 0:
             self._look_if_alone()
             self.flush()

@@ -164,7 +164,9 @@ def _watch_shutdown(monitor: Monitor, thread: ModuleType) -> None:
         if callee is join:
             if arg0._ident == get_ident():
                 waiting.end(monitor, raised=True)  # "cannot join current thread"
-            elif not waiting.is_announced(monitor, here := sys._getframe(2)):
+            elif not compat.has_thread_ended(arg0) and not waiting.is_announced(
+                monitor, here := sys._getframe(2)
+            ):
                 (executor,) = local_values(here, "self")
                 site = names.site(here.f_back)
                 operation = OPERATION["Executor.shutdown"]
@@ -188,16 +190,18 @@ def _watch_exit(monitor: Monitor, thread: ModuleType) -> None:
     join = sys.modules["threading"].Thread.join
     closed = False
 
-    def exits(callee: Any, _: Any) -> object:
+    def exits(callee: Any, arg0: Any) -> object:
         nonlocal closed
         if callee is join:
-            if not waiting.is_announced(monitor, here := sys._getframe(2)):
+            if not compat.has_thread_ended(arg0) and not waiting.is_announced(
+                monitor, here := sys._getframe(2)
+            ):
                 site = monitor.names.site(here.f_back)
                 operation = OPERATION["interpreter exit"]
                 waiting.begin(monitor, here, DRAIN, operation, ALL, site)
             return None
         if getattr(callee, "__name__", "") == "put":
-            if not closed:
+            if not closed and monitor.names.pools:
                 closed = True
                 monitor.emit(CLOSE, ALL)
             return None

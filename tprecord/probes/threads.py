@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from _thread import get_native_id
+from _thread import get_ident, get_native_id
 
 from tprecord import compat, waiting
 from tprecord.frames import local_values
@@ -24,7 +24,8 @@ EVERY = 0
 
 def install(monitor: Monitor, threading: ModuleType) -> None:
     """Watch the lives of threads, and who waits for their end."""
-    monitor.writer.threads(threading.active_count() - 1)
+    if not monitor.names.forked:  # there it is one, whatever threading still believes
+        monitor.writer.threads(threading.active_count() - 1)
     _watch_lives(monitor, threading)
     _watch_joins(monitor, threading)
     _watch_exit(monitor, threading)
@@ -98,10 +99,15 @@ def _watch_joins(monitor: Monitor, threading: ModuleType) -> None:
 def _watch_exit(monitor: Monitor, threading: ModuleType) -> None:
     """Watch the interpreter wait for all threads that are no daemons, after the pools' workers."""
 
+    def is_any_left() -> bool:
+        me = get_ident()
+        others = [thread for ident, thread in list(threading._active.items()) if ident != me]
+        return any(not thread._daemonic for thread in others)
+
     def exits(callee: Any, arg0: Any) -> object:
         if not compat.joins_every_thread(callee):
             return DISABLE
-        if compat.has_ended(arg0):
+        if compat.has_ended(arg0) or not is_any_left():
             return None
         here = sys._getframe(2)
         operation, site = OPERATION["interpreter exit"], monitor.names.site(here)
