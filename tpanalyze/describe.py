@@ -199,6 +199,12 @@ class Words:
         twins = sum(known.name == other.name for other in self.snapshot.pools.values())
         return f"pool {known.name}" + (f" (pool {pool})" if twins > 1 else "")
 
+    def object(self, number: int) -> str:
+        """Return ``event 3``: what threads block on, by its number."""
+        waits = (thread.wait for thread in self.snapshot.threads.values())
+        found = (w.object for w in waits if isinstance(w, ObjectWait) and w.object.id == number)
+        return next((thing(known) for known in found), f"object {number}")
+
     def pools(self, pools: Sequence[PoolId]) -> str:
         """Return ``pool a`` or ``pools a and b``."""
         names = [self.pool(pool).removeprefix("pool ") for pool in pools]

@@ -174,6 +174,8 @@ class _Page:
                 return words.task(TaskId(node.id))
             case NodeKind.POOL:
                 return words.pool(PoolId(node.id))
+            case NodeKind.OBJECT:
+                return words.object(node.id)
 
     # -- why, and what to do ---------------------------------------------------------------------
 

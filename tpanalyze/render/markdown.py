@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from tpanalyze.describe import Words, duration, frame, moment, own_frames, thing
+from tpanalyze.describe import Words, duration, frame, moment, own_frames
 from tpanalyze.findings import Edge, Finding, Node, NodeKind, Party, Report, Verdict
-from tpanalyze.model import ObjectWait, PoolId, Site, TaskId, ThreadId
+from tpanalyze.model import PoolId, Site, TaskId, ThreadId
 from tpanalyze.render.markdown_escape import code, markdown, mermaid
 
 MOST_CHARACTERS: Final = 60_000
@@ -136,14 +136,9 @@ class _Page:
             case NodeKind.TASK:
                 return self.words.task(TaskId(node.id))
             case NodeKind.OBJECT:
-                return self._thing(node)
+                return self.words.object(node.id)
             case NodeKind.POOL:
                 return f"{self.words.pool(PoolId(node.id))}: no worker is free"
-
-    def _thing(self, node: Node) -> str:
-        waits = (thread.wait for thread in self.report.snapshot.threads.values())
-        found = (w.object for w in waits if isinstance(w, ObjectWait) and w.object.id == node.id)
-        return next((thing(known) for known in found), f"object {node.id}")
 
     def _place_of(self, node: Node) -> str:
         if node.kind is not NodeKind.THREAD:
