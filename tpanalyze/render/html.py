@@ -174,6 +174,9 @@ class _Page:
                 return words.task(TaskId(node.id))
             case NodeKind.POOL:
                 return words.pool(PoolId(node.id))
+            case NodeKind.OBJECT:
+                known = self.timeline.state.objects.get(node.id)
+                return f"object {node.id}" if known is None else f"{known.kind} {node.id}"
 
     # -- why, and what to do ---------------------------------------------------------------------
 
