@@ -34,8 +34,8 @@ def number(value: object) -> float:
 
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_slices_nest_and_every_arrow_begins_and_ends_on_one(sample: str) -> None:
-    slices = defaultdict(list)
-    arrows = defaultdict(list)
+    slices: defaultdict[object, list[tuple[float, float]]] = defaultdict(list)
+    arrows: defaultdict[object, list[dict[str, object]]] = defaultdict(list)
     for event in events_of(sample):
         assert {"ph", "pid", "tid", "ts", "name"} <= event.keys()
         if event["ph"] == "X":
@@ -51,10 +51,10 @@ def test_slices_nest_and_every_arrow_begins_and_ends_on_one(sample: str) -> None
             assert not open_ or end <= open_[-1] + 1e-6
             open_.append(end)
     for ends in arrows.values():
-        assert [end["ph"] for end in ends] in (["s", "f"], ["s"])
-        for end in ends:
-            at = number(end["ts"])
-            assert any(begin <= at <= stop for begin, stop in slices[end["tid"]])
+        assert [each["ph"] for each in ends] in (["s", "f"], ["s"])
+        for each in ends:
+            at = number(each["ts"])
+            assert any(begin <= at <= stop for begin, stop in slices[each["tid"]])
 
 
 def test_a_deadlock_is_an_instant_and_a_queue_a_counter() -> None:
