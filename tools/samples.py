@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 from tools.hang import record_until_it_hangs
+from tpanalyze.errors import EXIT_DEADLOCK, EXIT_NOTHING_FOUND
 from tpanalyze.findings import Verdict
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,7 +41,10 @@ def samples() -> list[Path]:
 def analysed(sample: Path, result: str) -> bytes:
     """Return what ``tpanalyze`` makes of a sample's trace."""
     analyse = [sys.executable, "-m", "tpanalyze", "trace.jsonl", *RESULTS[result]]
-    return subprocess.run(analyse, check=False, cwd=sample, capture_output=True).stdout
+    done = subprocess.run(analyse, check=False, cwd=sample, capture_output=True)
+    if done.returncode not in (EXIT_NOTHING_FOUND, EXIT_DEADLOCK) or not done.stdout:
+        raise RuntimeError(f"{sample.name}: tpanalyze failed: {done.stderr.decode()}")
+    return done.stdout
 
 
 def expected(sample: Path) -> Verdict:

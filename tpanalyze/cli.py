@@ -57,6 +57,7 @@ def _output(name: str, help_text: str) -> Callable[[Any], Any]:
 @_output("dot", "Write the wait-for graph in Graphviz' language")
 @_output("timeline", "Draw what each worker did over time, as SVG")
 @_output("markdown", "Write the report as Markdown, to paste into an issue")
+@_output("perfetto", "Write the run for ui.perfetto.dev and chrome://tracing")
 @_output("html", "Write one page with all of it, which needs no network and no other file")
 @click.option(
     "--json",

@@ -45,7 +45,7 @@ class DeedWords:
             schema.GONE: lambda _: "ends",
             schema.JOIN: self._join,
             schema.BLOCK: self._block,
-            schema.SIGNAL: lambda f: f"wakes who waits on object {f[0]}",
+            schema.SIGNAL: lambda f: f"wakes who waits on {self._thing(f[0])}",
             schema.STACK: lambda f: f"sees {self.who(f[0])} stand still{self._at(f[1])}",
             schema.CENSUS: lambda _: "has counted every thread",
         }
@@ -70,6 +70,10 @@ class DeedWords:
 
     def _pool(self, pool: int) -> str:
         return self._words.pool(PoolId(pool)) if pool else "every pool"
+
+    def _thing(self, number: int) -> str:
+        known = self._state.objects.get(number)
+        return f"object {number}" if known is None else f"{known.kind} {number}"
 
     def _at(self, site: int) -> str:
         return at(self._state.sites.get(site))
@@ -105,7 +109,7 @@ class DeedWords:
 
     def _block(self, fields: Sequence[int]) -> str:
         operation, thing, _, site, *_ = fields
-        return f"begins to wait in {_operation(operation)}{self._at(site)}, on object {thing}"
+        return f"begins to wait in {_operation(operation)}{self._at(site)}, on {self._thing(thing)}"
 
 
 def _operation(number: int) -> str:

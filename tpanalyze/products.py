@@ -88,6 +88,14 @@ def _markdown(report: Report, _run: Run | None) -> bytes:
     return render_markdown(report).encode()
 
 
+def _perfetto(report: Report, run: Run | None) -> bytes:
+    from tpanalyze.render.perfetto import render_perfetto  # noqa: PLC0415
+
+    assert run is not None
+    assert run.deeds is not None
+    return render_perfetto(report, run.timeline, run.deeds)
+
+
 def _story(report: Report, run: Run | None) -> bytes:
     from tpanalyze.story import Story, told  # noqa: PLC0415
 
@@ -118,6 +126,7 @@ PRODUCTS: Final[Mapping[str, Product]] = {
     "html": Product(".html", Needs.DEEDS, _html),
     "json": Product(".json", Needs.REPORT, _json),
     "markdown": Product(".md", Needs.REPORT, _markdown),
+    "perfetto": Product(".perfetto.json", Needs.DEEDS, _perfetto),
     "story": Product(".story.txt", Needs.DEEDS, _story),
     **{
         f"{name}{suffix}": Product(f".{name}{suffix}", Needs.RUN, _table(name, suffix))

@@ -78,7 +78,8 @@ def _drop_links(parent: ET.Element) -> None:
             continue
         group = ET.Element(_tag("g"))
         group.tail = child.tail
-        if row := _ROW.fullmatch(child.get("id", "")):
+        row = _ROW.fullmatch(child.get("id", ""))
+        if row is not None and parent.get("id") != row[1]:
             group.set("id", row[1])
         inherited = parent.find(_tag("title"))
         if (tooltip := _tooltip(link)) and (inherited is None or inherited.text != tooltip):

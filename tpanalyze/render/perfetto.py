@@ -1,0 +1,152 @@
+"""The run for https://ui.perfetto.dev and chrome://tracing: both open this form.
+
+A track for each thread with a slice for each task and, inside, one for each wait; arrows from a
+submit to the start of its task and from its end to whoever waited for it; a counter for each pool's
+queue and workers; an instant where a deadlock became certain.  Times are microseconds.
+
+Source: "Trace Event Format", the document of Chrome's trace viewer (phases X, M, C, i, s and f).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import orjson
+
+from tpanalyze.deeds import Deeds
+from tpanalyze.findings import Report
+from tpanalyze.model import ThreadId
+from tpanalyze.render.headline import badge
+from tpanalyze.render.labels import function_name, place, pool_name, thread_name
+from tpanalyze.render.xml_escape import legal
+from tpanalyze.timeline import IntervalState, Period, Timeline
+from tprecord import schema
+
+type Event = dict[str, object]
+
+_CUT: Final = 50_000
+"""Events serialised at a time."""
+
+
+def render_perfetto(report: Report, timeline: Timeline, deeds: Deeds) -> bytes:
+    """Return the run as JSON in the Trace Event Format."""
+    events = _Events(report, timeline, deeds).all()
+    head = orjson.dumps(
+        {
+            "displayTimeUnit": "ms",
+            "otherData": {"made_by": "tpanalyze", "program": legal(report.header.program)},
+        }
+    )
+    parts, batch = [], []
+    for event in events:
+        batch.append(event)
+        if len(batch) == _CUT:
+            parts.append(orjson.dumps(batch)[1:-1])
+            batch = []
+    parts.append(orjson.dumps(batch)[1:-1])
+    return head[:-1] + b',"traceEvents":[' + b",".join(filter(None, parts)) + b"]}\n"
+
+
+class _Events:
+    def __init__(self, report: Report, timeline: Timeline, deeds: Deeds) -> None:
+        self._report = report
+        self._timeline = timeline
+        self._deeds = deeds
+        self._pid = report.header.pid
+
+    def all(self) -> Iterator[Event]:
+        """Yield the names first, then the rest by time, what encloses before what it encloses."""
+        yield from self._names()
+        found = [*self._slices(), *self._arrows(), *self._counters(), *self._instants()]
+        found.sort(key=lambda pair: pair[0])
+        for _, event in found:
+            yield event
+
+    def _event(self, phase: str, thread: int, at_ns: int, name: str, **more: object) -> Event:
+        return {
+            "ph": phase, "pid": self._pid, "tid": thread, "ts": at_ns / 1000, "name": name, **more,
+        }  # fmt: skip
+
+    def _names(self) -> Iterator[Event]:
+        program = legal(self._report.header.program)
+        yield self._event("M", 0, 0, "process_name", args={"name": program})
+        for order, thread in enumerate(self._report.snapshot.threads.values()):
+            args: dict[str, object] = {"name": thread_name(thread)}
+            yield self._event("M", thread.id, 0, "thread_name", args=args)
+            args = {"sort_index": order}
+            yield self._event("M", thread.id, 0, "thread_sort_index", args=args)
+
+    def _slices(self) -> Iterator[tuple[tuple[int, int, int], Event]]:
+        """Yield a slice for each task, and for each wait."""
+        tasks: dict[tuple[ThreadId, int], tuple[int, int, Period]] = {}
+        for period in self._timeline.periods():
+            if period.thread is None or period.state is IntervalState.QUEUED:
+                continue
+            if period.task is not None:
+                key = (period.thread, period.task)
+                begin, end, first = tasks.get(key, (period.start_ns, period.end_ns, period))
+                begin, end = min(begin, period.start_ns), max(end, period.end_ns)
+                tasks[key] = begin, end, first
+            if period.state is IntervalState.WAITING:
+                length = period.end_ns - period.start_ns
+                args = {"at": place(period.site), "ends": not period.open}
+                event = self._event(
+                    "X", period.thread, period.start_ns, "wait", dur=length / 1000,
+                    cat="wait", cname="terrible" if period.open else "grey", args=args,
+                )  # fmt: skip
+                yield (period.start_ns, 1, -length), event
+        for (thread, task), (begin, end, period) in tasks.items():
+            about: dict[str, object] = {"task": task}
+            if period.state is IntervalState.RUNNING and period.site is not None:
+                about["submitted_at"] = place(period.site)
+            event = self._event(
+                "X", thread, begin, f"{function_name(period.function)} #{task}",
+                dur=(end - begin) / 1000, cat="task", args=about,
+            )  # fmt: skip
+            yield (begin, 0, begin - end), event
+
+    def _arrows(self) -> Iterator[tuple[tuple[int, int, int], Event]]:
+        """Yield the arrows; where one begins or ends outside any slice, a short one for it."""
+        ns = self._timeline.state.ns
+        begun: set[int] = set()
+        waiting: dict[int, list[tuple[int, Sequence[int]]]] = {}
+        for deed in self._deeds:
+            at_ns, thread, fields = ns(deed.ticks), deed.thread, deed.fields
+            if deed.kind == schema.SUBMIT:
+                short = self._event("X", thread, at_ns, f"submit #{fields[0]}", dur=0, cat="submit")
+                yield (at_ns, 2, 0), short
+                yield (at_ns, 3, 0), self._arrow("s", thread, at_ns, "submit", fields[0])
+                begun.add(fields[0])
+            elif deed.kind == schema.START and fields[0] in begun:
+                yield (at_ns, 3, 0), self._arrow("f", thread, at_ns, "submit", fields[0])
+            elif deed.kind == schema.WAIT and fields[4] == fields[5] > 0:
+                waiting.setdefault(fields[4], []).append((thread, fields))
+            elif deed.kind in (schema.FINISH, schema.FAIL):
+                for waiter, _ in waiting.pop(fields[0], ()):
+                    number = fields[0] << 16 | (waiter & 0xFFFF)
+                    yield (at_ns, 3, 0), self._arrow("s", thread, at_ns, "result", number)
+                    yield (at_ns, 4, 0), self._arrow("f", waiter, at_ns, "result", number)
+
+    def _arrow(self, phase: str, thread: int, at_ns: int, name: str, number: int) -> Event:
+        more: dict[str, object] = {"bp": "e"} if phase == "f" else {}
+        return self._event(phase, thread, at_ns, name, cat=name, id=number, **more)
+
+    def _counters(self) -> Iterator[tuple[tuple[int, int, int], Event]]:
+        for number, steps in self._timeline.pool_load().items():
+            pool = self._report.snapshot.pools.get(number)
+            name = f"pool {number}" if pool is None else pool_name(pool)
+            for load in steps:
+                at_ns = load.time_ns
+                queue = {"queued": load.queued}
+                yield (at_ns, 5, 0), self._event("C", 0, at_ns, f"{name} queue", args=queue)
+                workers = {"running": load.running, "waiting": load.waiting}
+                yield (at_ns, 5, 1), self._event("C", 0, at_ns, f"{name} workers", args=workers)
+
+    def _instants(self) -> Iterator[tuple[tuple[int, int, int], Event]]:
+        for index, finding in enumerate(self._report.findings):
+            at_ns = finding.certain_since_ns
+            thread = next((p.thread for p in finding.core if p.thread is not None), 0)
+            args = {"summary": legal(finding.summary), "kind": finding.kind}
+            name = badge(self._report.findings, index)
+            yield (at_ns, 6, 0), self._event("i", thread, at_ns, name, s="p", args=args)
