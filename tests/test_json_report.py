@@ -63,6 +63,7 @@ def test_the_pool_says_who_occupies_its_workers_and_what_is_queued() -> None:
         "id": 1,
         "name": "ThreadPoolExecutor-0",
         "kind": "ThreadPoolExecutor",
+        "role": "executor",
         "max_workers": 2,
         "workers": 2,
         "waiting": 2,

@@ -11,6 +11,7 @@ from tpanalyze.model import (
     DrainWait,
     FutureWait,
     Pool,
+    PoolRole,
     Quality,
     Snapshot,
     TaskState,
@@ -84,8 +85,8 @@ def conditions(case: Case, quality: Quality) -> tuple[str, ...]:
     found = []
     if not case.graph.is_stuck(ANYBODY):
         found += _while_others_move(case)
-    if case.promises:
-        promises = case.words.tasks([task.id for task in case.promises])
+    if by_hand := [task.id for task in case.promises if task.loop is None]:
+        promises = case.words.tasks(by_hand)
         found.append(f"no signal handler, C code or other process sets {promises}")
     if case.blocks:
         things = listing(list(dict.fromkeys(thing(wait.object) for _, wait in case.blocks)))
@@ -115,6 +116,14 @@ def _while_others_move(case: Case) -> list[str]:
         found.append(f"nobody cancels {words.tasks(queued)} in the queue")
     if running := [task.id for task in case.running]:
         found.append(f"nobody but its own thread sets the result of {words.tasks(running)}")
-    if full := [pool.id for pool in case.pools if not (pool.closed or pool.broken)]:
+    if by_loops := [task.id for task in case.promises if task.loop is not None]:
+        found.append(f"nobody cancels {words.tasks(by_loops)}, or sets it by hand")
+    if any(task.awaits for task in case.promises):
+        found.append(
+            "nobody cancels the coroutines that await (there was no timeout that could, when the "
+            "recorder last looked)"
+        )
+    sized = [pool for pool in case.pools if pool.role is not PoolRole.LOOP]
+    if full := [pool.id for pool in sized if not (pool.closed or pool.broken)]:
         found.append(f"nobody changes the size of {words.pools(full)} from outside")
     return found

@@ -12,7 +12,16 @@ from typing import Final
 from tpanalyze.model import Frame, Function, Site
 from tpanalyze.remarks import Remarks
 from tpanalyze.rows import BOUND
-from tpanalyze.state import LAST_TASK, UNSEEN, ObjectRecord, PoolRecord, State, ThreadRecord, birth
+from tpanalyze.state import (
+    EXECUTOR,
+    LAST_TASK,
+    UNSEEN,
+    ObjectRecord,
+    PoolRecord,
+    State,
+    ThreadRecord,
+    birth,
+)
 
 type Definition = dict[str, object]
 
@@ -102,13 +111,15 @@ class Definer:
         if at in self._state.pools:
             return _AGAIN
         kind, name = text(definition, "kind"), text(definition, "name")
+        role = text(definition, "role") or EXECUTOR
         self._state.pools[at] = PoolRecord(
             at,
             NO_NAME if kind is None else kind,
             f"pool {at}" if name is None else name,
             number(definition, "max_workers"),
             unseen=number(definition, "unseen") or 0,
-            closed=self._state.all_closed,
+            closed=self._state.all_closed and role == EXECUTOR,
+            role=role,
         )
         return "its kind and name are not both texts" if kind is None or name is None else None
 

@@ -17,7 +17,9 @@ from tpanalyze.model import (
     FutureWait,
     Object,
     ObjectWait,
+    Pool,
     PoolId,
+    PoolRole,
     Site,
     Snapshot,
     Task,
@@ -192,8 +194,13 @@ class Words:
         return f"{what} {known.name}" + (f" (thread {thread})" if twin else "")
 
     def pool(self, pool: PoolId) -> str:
-        """Return ``pool ThreadPoolExecutor-0``."""
+        """Return ``pool ThreadPoolExecutor-0``, ``limiter 2``, ``the event loop of …``."""
         known = self.snapshot.pools.get(pool)
+        if known is not None and known.role is PoolRole.LIMITER:
+            return f"limiter {pool}"
+        if known is not None and known.role is PoolRole.LOOP:
+            runner = "".join(f" of {self.thread(worker)}" for worker in known.workers)
+            return f"the event loop{runner}" if runner else f"event loop {pool}"
         if known is None or not known.name:
             return f"pool {pool}"
         twins = sum(known.name == other.name for other in self.snapshot.pools.values())
@@ -207,16 +214,18 @@ class Words:
 
     def pools(self, pools: Sequence[PoolId]) -> str:
         """Return ``pool a`` or ``pools a and b``."""
+        if len(pools) == 1:
+            return self.pool(pools[0])
         names = [self.pool(pool).removeprefix("pool ") for pool in pools]
-        return ("pool " if len(pools) == 1 else "pools ") + listing(names)
+        return "pools " + listing(names)
 
     def task(self, task: TaskId) -> str:
-        """Return ``task 3 (outer)`` or ``promise 4``."""
+        """Return ``task 3 (outer)``, ``promise 4``, or ``promise 4 (fetch)`` of a coroutine."""
         known = self.snapshot.tasks.get(task)
         if known is None:
             return f"task {task}"
         if known.origin is TaskOrigin.PROMISE:
-            return f"promise {task}"
+            return f"promise {task}" + (f" ({known.function.name})" if known.function else "")
         if known.origin is TaskOrigin.UNSEEN:
             return f"future {task}"
         return f"task {task}" + (f" ({known.function.name})" if known.function else "")
@@ -247,7 +256,19 @@ class Words:
             return f"run by {self.thread(task.worker)}"
         if task.state is TaskState.CANCELLED:
             return "cancelled"
+        if task.awaits:
+            return f"whose coroutine awaits {self.some_of(task.awaits)}"
+        if task.loop is not None:
+            return f"to be set by {self.pool(task.loop)}"
         return "not set" if task.origin is TaskOrigin.PROMISE else "unfinished"
+
+    def some_of(self, tasks: Sequence[TaskId]) -> str:
+        """Return the only one, or ``one of a, b and c``."""
+        return ("one of " if len(tasks) > 1 else "") + self.tasks(tasks)
+
+    def workers(self, pool: Pool, count: int) -> str:
+        """Return so many of the pool's workers, ``three workers`` or ``40 tokens``."""
+        return counted(count, "token" if pool.role is PoolRole.LIMITER else "worker")
 
     def origin(self, task: Task) -> str:
         """Return what happened where the future came to be: ``submitted at`` or ``made at``."""

@@ -102,8 +102,24 @@ def _edges(snapshot: Snapshot) -> Iterator[Edge]:
                 "runs on",
                 submit_site=task.submit_site,
             )
+        yield from _promise_edges(snapshot, task)
     for _, pool in sorted(snapshot.pools.items()):
         yield from _pool_edges(snapshot, pool, occupants[pool.id])
+
+
+def _promise_edges(snapshot: Snapshot, promise: Task) -> Iterator[Edge]:
+    """Yield what a promise waits for that an event loop is to set: a task, or the loop's thread."""
+    if promise.loop not in snapshot.pools or promise.done:
+        return
+    source = Node(NodeKind.TASK, promise.id)
+    awaited = [task for n in promise.awaits if (task := snapshot.tasks.get(n)) is not None]
+    if awaited and not any(task.done for task in awaited):
+        for task in awaited:
+            target = Node(NodeKind.TASK, task.id)
+            yield Edge(source, target, Relation.WAITS_FOR, "await", submit_site=task.submit_site)
+        return
+    for runner in snapshot.pools[promise.loop].workers:
+        yield Edge(source, Node(NodeKind.THREAD, runner), Relation.WAITS_FOR, "needs its loop")
 
 
 def _pool_edges(snapshot: Snapshot, pool: Pool, occupants: tuple[ThreadId, ...]) -> Iterator[Edge]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from tpanalyze.model import (
@@ -14,6 +15,7 @@ from tpanalyze.model import (
     ObjectWait,
     Pool,
     PoolId,
+    PoolRole,
     Site,
     Snapshot,
     Task,
@@ -53,6 +55,12 @@ _THREAD_STATES: Final = {
     IDLE: ThreadState.IDLE,
     ENDED: ThreadState.ENDED,
 }
+_ROLES: Final = {str(role): role for role in PoolRole}
+_WITHOUT_WORK: Final[dict[str, tuple[int, ...]]] = {
+    PoolRole.LOOP: (ENDED,),
+    PoolRole.LIMITER: (ENDED, IDLE),
+}
+"""States of threads that run no loop, whatever the trace has missed, or that have no token."""
 _OUTCOMES: Final = {
     FINISHED: TaskState.FINISHED,
     FAILED: TaskState.FAILED,
@@ -187,12 +195,17 @@ def _pools(state: State) -> dict[PoolId, Pool]:
             pool.kind,
             pool.name,
             pool.max_workers,
-            workers=tuple(map(ThreadId, pool.workers)),
+            workers=tuple(
+                ThreadId(worker)
+                for worker in pool.workers
+                if state.threads[worker].state not in _WITHOUT_WORK.get(pool.role, ())
+            ),
             starting=pool.starting,
             unseen=pool.unseen,
             queue=tuple(queues[pool.number]),
             closed=pool.closed,
             broken=pool.broken,
+            role=_ROLES.get(pool.role, PoolRole.EXECUTOR),
         )
         for pool in state.pools.values()
     }
@@ -227,6 +240,10 @@ class _Tasks:
             for number in _expand(ranges):
                 if number not in tasks:
                     tasks[number] = self._done(number)
+        for suspended in state.suspended.values():
+            for number in map(TaskId, suspended):
+                if number not in tasks:
+                    tasks[number] = self._done(number)
         return tasks
 
     def _open(self) -> Iterator[Task]:
@@ -242,11 +259,23 @@ class _Tasks:
         for number, made in state.withdrawn.items():
             yield self._task(number, made, TaskState.QUEUED)
         for number, made in state.promises.items():
-            yield self._task(number, made, TaskState.PENDING)
+            promise = self._task(number, made, TaskState.PENDING)
+            yield self._delivered(promise) if number in state.delivered else promise
         for number, made in state.unknown.items():
             yield self._task(number, made, TaskState.PENDING, origin=TaskOrigin.UNSEEN)
         for occupation in state.adrift.values():
             yield self._begun(occupation, 0)
+
+    def _delivered(self, promise: Task) -> Task:
+        """Return a promise that an event loop is to set."""
+        state = self._state
+        loop, function = state.delivered[promise.id]
+        return replace(
+            promise,
+            function=state.functions.get(function),
+            loop=PoolId(loop),
+            awaits=tuple(map(TaskId, state.suspended.get(promise.id, ()))),
+        )
 
     def _begun(self, occupation: Occupation, worker: int) -> Task:
         """Return a task that a thread is in, its result set or not."""

@@ -89,6 +89,11 @@ class Task:
     finished_ns: int | None = None
     notified: bool = False
     """of a cancelled task: a worker has taken it from the queue"""
+    loop: PoolId | None = None
+    """of a promise: the event loop that is to set it, in a callback that has yet to run"""
+    awaits: tuple[TaskId, ...] = ()
+    """of a promise: the coroutine that is to set it is suspended until one of these tasks is done;
+    none: it is not known for what"""
 
     @property
     def done(self) -> bool:
@@ -230,6 +235,17 @@ class Thread:
         return self.tasks[-1] if self.tasks else None
 
 
+class PoolRole(StrEnum):
+    """What a pool is."""
+
+    EXECUTOR = "executor"
+    """its workers are threads of its own"""
+    LOOP = "loop"
+    """an event loop: its only worker is the thread that runs it"""
+    LIMITER = "limiter"
+    """its workers are tokens: a task that has one always finds a thread, as many as there are"""
+
+
 @dataclass(frozen=True, slots=True)
 class Pool:
     """A pool at one instant."""
@@ -250,6 +266,7 @@ class Pool:
     """it was shut down: it takes no more tasks, and its workers end when the queue is empty"""
     broken: bool = False
     """an initializer has failed: it takes no more tasks, but its idle workers stay"""
+    role: PoolRole = PoolRole.EXECUTOR
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,10 +60,11 @@ def _in_core(case: Case, node: Node) -> bool:
 
 
 def _on_to_its_thread(edge: Edge, edges: EdgesFrom) -> list[Edge]:
-    """Return the edge from a running task to the thread that runs it."""
+    """Return the edges from a running task to its thread, from a promise to what it needs."""
     if edge.target.kind is not NodeKind.TASK:
         return []
-    return [e for e in edges.get(edge.target, ()) if e.relation is Relation.HELD_BY]
+    on = (Relation.HELD_BY, Relation.WAITS_FOR)  # the latter from a promise of an event loop
+    return [e for e in edges.get(edge.target, ()) if e.relation in on]
 
 
 def _from_queue(case: Case, task: Task, edges: EdgesFrom, entered: set[Node]) -> list[Edge]:

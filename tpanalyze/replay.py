@@ -26,7 +26,7 @@ from tpanalyze.rows import Row
 from tpanalyze.state import RUNNING, State, ThreadRecord
 from tprecord import schema
 
-_SILENT: Final = (schema.BEAT, schema.STACK, schema.CENSUS)
+_SILENT: Final = (schema.BEAT, schema.STACK, schema.CENSUS, schema.AWAIT)
 """Events that no thread of the app does."""
 
 _FAULTS: Final = (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError)

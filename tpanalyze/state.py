@@ -54,6 +54,8 @@ class Call(NamedTuple):
     site: int = 0
 
 
+EXECUTOR: Final = "executor"
+"""The role of a pool that is neither an event loop nor a limiter."""
 NO_POOL: Final = -(1 << 62)
 """No number of a pool: none in a trace is so far from 0, see :mod:`tpanalyze.rows`."""
 UNSEEN: Final = 0
@@ -182,8 +184,9 @@ class PoolRecord:
     closed: bool = False
     broken: bool = False
     """an initializer has failed"""
+    role: str = EXECUTOR
     workers: dict[int, None] = field(default_factory=dict)
-    """the workers that live, in the order in which they came"""
+    """the workers that live, in the order in which they came; of an event loop: who runs it"""
 
 
 @dataclass(slots=True, eq=False)
@@ -223,6 +226,10 @@ class State:
     """births of tasks taken out of their queues that are not done"""
     promises: dict[int, int] = field(default_factory=dict)
     """births of futures made by hand that are not done"""
+    delivered: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """event loop, and function of the coroutine, of those of `promises` that a loop is to set"""
+    suspended: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    """of some of these: the tasks of which one must be done before the coroutine gets on"""
     unknown: dict[int, int] = field(default_factory=dict)
     """births of futures that nobody knows what becomes of"""
     adrift: dict[int, Occupation] = field(default_factory=dict)

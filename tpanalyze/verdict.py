@@ -12,7 +12,7 @@ from tpanalyze.findings import Finding, Party, Report, Verdict
 from tpanalyze.kinds import kind_of
 from tpanalyze.kinds.case import Case
 from tpanalyze.kinds.phrases import proof, sentence, stuck
-from tpanalyze.model import Header, PoolId, Quality, Snapshot
+from tpanalyze.model import Header, PoolId, PoolRole, Quality, Snapshot
 from tpanalyze.parties import EdgesFrom, by_source, core_parties, victim_parties
 from tpanalyze.signature import signature
 from tpanalyze.stalled import stalled
@@ -95,10 +95,13 @@ def _main_too(case: Case, victims: tuple[Party, ...]) -> tuple[str, ...]:
 
 
 def _pools(case: Case, victims: tuple[Party, ...]) -> tuple[PoolId, ...]:
-    """Return the pools that have a part in it: those of its threads and tasks, smallest first."""
+    """Return the pools that have a part in it, smallest first; event loops are none to show."""
     threads = [thread.pool for thread in case.threads]
     threads += [case.snapshot.threads[p.thread].pool for p in victims if p.thread is not None]
     tasks = [task.pool for task in (*case.queued, *case.running)]
     drained = [pool for _, wait in case.drains for pool in wait.pools]
     found = {pool for pool in (*threads, *tasks, *drained) if pool is not None}
-    return tuple(sorted(found | {pool.id for pool in case.pools}))
+    found |= {pool.id for pool in case.pools}
+    known = case.snapshot.pools
+    loops = {pool for pool in found if pool in known and known[pool].role is PoolRole.LOOP}
+    return tuple(sorted(found - loops))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from _thread import get_ident
+from types import CodeType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -104,6 +105,27 @@ def call_in_work_item(
     if isinstance(task, tuple) and len(task) == 3:
         fn, args = task[:2]
     return future, fn, args or ()
+
+
+LOOP_BEGINS = "run_forever" if VERSION < (3, 13) else "_run_forever_setup"
+"""The method of asyncio's ``BaseEventLoop`` that makes the loop the running one of its thread."""
+
+LOOP_ENDS = "run_forever" if VERSION < (3, 13) else "_run_forever_cleanup"
+"""The method that undoes it, in a ``finally``: by ``_set_running_loop(None)`` in each version."""
+
+
+def links_to_its_source(function: Any) -> CodeType:
+    """Return the code of the callback by which asyncio chains two futures.
+
+    ``asyncio.futures._chain_future`` gives the destination a callback whose closure has the
+    source.  Raises AttributeError if it does not in this version.
+    """
+    for constant in function.__code__.co_consts:
+        if not isinstance(constant, CodeType) or constant.co_name != "_call_check_cancel":
+            continue
+        if "source" in constant.co_freevars:
+            return constant
+    raise AttributeError("_chain_future has no callback with its source")
 
 
 MAY_READ_FRAMES_OF_OTHERS = not FREE_THREADED

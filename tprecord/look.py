@@ -16,6 +16,7 @@ from tprecord.schema import CENSUS, STACK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
     from tprecord.buffer import Buffer
@@ -36,6 +37,8 @@ class Look:
         self._buffer, self._names = buffer, names
         self._seen: dict[int, tuple[int, int]] = {}
         """of each thread: its site, and the processor time it had used, at the last look"""
+        self.further: list[Callable[[], object]] = []
+        """what else is looked at, each by a call; one that fails is not called again"""
         self.ticker = 0
         """ident of our own thread, which is not looked at; 0: there is none"""
 
@@ -64,6 +67,17 @@ class Look:
             append([CENSUS, perf_counter_ns(), 0])
         # else there are threads of C code, which may call Python at any time
         frames.clear()
+        self.take_further()
+
+    def take_further(self) -> None:
+        """Look at what is not a thread, if there is anything."""
+        if not compat.MAY_READ_FRAMES_OF_OTHERS:
+            return
+        for look in tuple(self.further):
+            try:
+                look()
+            except Exception:
+                self.further.remove(look)
 
 
 def _time_used(ident: int) -> int:

@@ -8,6 +8,7 @@ the app imports it, which is seen by watching the import system's own ``_load_un
 from __future__ import annotations
 
 import sys
+from time import perf_counter_ns
 from types import CodeType
 
 from tprecord import compat
@@ -71,6 +72,15 @@ class Monitor:
         """``id`` of the code objects of workers: blocked in their own queue they are idle"""
         self.at_first_promise: list[Callable[[], None]] = []
         """called when the app makes its first future by hand: it may bring a pool of its own"""
+        self.looks: list[Callable[[], object]] = []
+        """what is done at each look at a silent program, after the look at its threads"""
+        self.suspended: list[Callable[[Any], int]] = []
+        """each may tell of an asyncio task which recorded task its coroutine is suspended for"""
+        self.shared: dict[str, object] = {}
+        """what one probe has made and others use, by name"""
+        self.wrappers: set[int] = set()
+        """``id`` of the code of coroutines that only call another one, their free variable
+        ``func``"""
         self._buffer, self._signal, self._complain = buffer, signal, complain
         self._codes: dict[int, CodeType] = {}
         self._events: dict[int, int] = {}
@@ -216,6 +226,10 @@ class Monitor:
         if self._tool is not None and events & EVENTS.CALL:
             sys.monitoring.set_local_events(self._tool, code, events & ~EVENTS.CALL)
             sys.monitoring.set_local_events(self._tool, code, events)
+
+    def note_down(self, kind: int, *numbers: int) -> None:
+        """Record what a look has found; no thread of the app did it."""
+        self._buffer.rows.append([kind, perf_counter_ns(), 0, *numbers])
 
     def _watch(self, code: CodeType, event: int) -> None:
         key = id(code)

@@ -62,6 +62,7 @@ class Names:
         """``id`` of the code objects whose own futures a probe records as tasks: neither what
         they make nor what they set is a promise"""
         self._directory = os.path.join(os.getcwd(), "")
+        self._libraries: tuple[str, ...] = ()
         self.launched: dict[int, int] = {}
         """``id(Thread)`` of threads that were launched -> number"""
         self.idents: dict[int, int] = {}
@@ -172,6 +173,32 @@ class Names:
             self._watch(queue, self.queues, number)
         return number
 
+    def loop(self, loop: Any) -> int:
+        """Define the event loop, which was not known, and return its number."""
+        return self._new_pool(loop, "loop", 1)
+
+    def limiter(self, limiter: Any) -> int:
+        """Return the number of the pool that a limiter of threads is."""
+        number = self.pools.get(id(limiter))
+        if number is None:
+            tokens = limiter.total_tokens
+            number = self._new_pool(limiter, "limiter", tokens if type(tokens) is int else None)
+        return number
+
+    def _new_pool(self, thing: Any, role: str, max_workers: int | None) -> int:
+        number = self._next["pool"]()
+        self._define(
+            {
+                "pool": number,
+                "kind": type(thing).__qualname__,
+                "name": "",
+                "max_workers": max_workers,
+                "role": role,
+            }
+        )
+        self._watch(thing, self.pools, number)
+        return number
+
     def _watch(self, thing: object, numbers: dict[int, int], number: int) -> None:
         """Enter `thing` into `numbers` by its ``id``, for as long as it lives."""
         key, watchers = id(thing), self._watchers
@@ -248,9 +275,24 @@ class Names:
                 row["file"] = code.co_filename.removeprefix(compat.STANDARD_LIBRARY)
                 row["stdlib"] = True
                 self.strata[key] = PLUMBING
+            elif self._libraries and code.co_filename.startswith(self._libraries):
+                row["file"] = self._in_library(code.co_filename)
+                row["stdlib"] = True
+                self.strata[key] = PLUMBING
             self._define(row)
             self.functions[key] = number
         return number
+
+    def add_library(self, directory: str) -> None:
+        """What is in `directory` is plumbing, as the standard library is."""
+        self._libraries = (*self._libraries, os.path.join(directory, ""))
+
+    def _in_library(self, file: str) -> str:
+        """Return the file's path from the directory in which its library is installed."""
+        for directory in self._libraries:
+            if file.startswith(directory):
+                return os.path.relpath(file, os.path.dirname(os.path.dirname(directory)))
+        return file
 
     def add_floor(self, function: Any) -> None:
         """No site has the frame of `function`, nor any frame above it."""

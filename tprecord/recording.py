@@ -15,7 +15,15 @@ from tprecord.family import VARIABLE, Family
 from tprecord.look import Look
 from tprecord.monitor import Monitor
 from tprecord.names import Names
-from tprecord.probes import executors, futures, processes, sync, threads
+from tprecord.probes import (
+    anyio_threads,
+    executors,
+    futures,
+    loops,
+    processes,
+    sync,
+    threads,
+)
 from tprecord.schema import FORMAT_VERSION, TICK_NS
 from tprecord.sink import LateSink, Sink, default_path, path_of_child
 from tprecord.version import VERSION
@@ -33,6 +41,8 @@ PROBES = (
     *futures.PROBES,
     *executors.PROBES,
     *processes.PROBES,
+    *loops.PROBES,
+    *anyio_threads.PROBES,
 )
 """What is recorded: modules with an install function each, called when the app imports it."""
 
@@ -115,6 +125,7 @@ class Recording:
         for function in self._floors:
             names.add_floor(function)
         self._monitor = Monitor(self._buffer, names, signal, self._writer, self._complain)
+        self._look.further = self._monitor.looks
         self._monitor.leave = self._leave
 
     def _late_sink(self) -> LateSink:

@@ -120,6 +120,11 @@ TAKE: Final = 30
 BREAK: Final = 31
 UNLAUNCH: Final = 32
 ADOPT: Final = 33
+DELIVER: Final = 40
+RUN: Final = 41
+HALT: Final = 42
+RESIZE: Final = 43
+AWAIT: Final = 44
 
 EVENTS: Final[tuple[EventSpec, ...]] = (
     EventSpec(
@@ -286,6 +291,40 @@ EVENTS: Final[tuple[EventSpec, ...]] = (
             Field("function", "number of the function that will be called"),
         ),
     ),
+    EventSpec(
+        DELIVER,
+        "deliver",
+        "the promise will be set by the event loop, in a callback that has yet to run: by the "
+        "loop's thread and by no other",
+        (
+            _TASK,
+            Field("pool", "number of the event loop"),
+            Field("function", "number of the coroutine's function (0: none, or not known)"),
+        ),
+    ),
+    EventSpec(
+        RUN,
+        "run",
+        "a thread runs the event loop from now on, whoever writes it down",
+        (_POOL, Field("runner", "number of the thread that runs it")),
+    ),
+    EventSpec(HALT, "halt", "no thread runs the event loop any more", (_POOL,)),
+    EventSpec(
+        RESIZE,
+        "resize",
+        "the pool may have another number of workers from now on: its limiter has more tokens, or "
+        "fewer",
+        (_POOL, Field("max_workers", "how many; -1: there is no limit")),
+    ),
+    EventSpec(
+        AWAIT,
+        "await",
+        "a look at an event loop: the coroutine behind the promise is suspended and gets on when "
+        "one of the tasks is done, or when somebody cancels it; without tasks: it is not known "
+        "when it gets on",
+        (_TASK,),
+        rest="the tasks, as pairs `first, last` of ranges of their numbers",
+    ),
 )
 
 OPERATIONS: Final[dict[int, str]] = {
@@ -329,11 +368,11 @@ DEFINITIONS: Final[tuple[DefinitionSpec, ...]] = (
     ),
     DefinitionSpec(
         "pool",
-        "an executor, before its first event",
+        "an executor, event loop or limiter, before its first event",
         (
-            Field("kind", "the executor's class"),
-            Field("name", "its thread name prefix"),
-            Field("max_workers", "the most workers it may have"),
+            Field("kind", "its class"),
+            Field("name", "an executor's thread name prefix; else empty"),
+            Field("max_workers", "the most workers it may have; null: there is no limit"),
             Field(
                 "unseen",
                 "workers that lived already when the recorder first saw the pool",
@@ -343,6 +382,13 @@ DEFINITIONS: Final[tuple[DefinitionSpec, ...]] = (
                 "lost",
                 "of a pool made before a fork: workers that are counted among its own, but stayed "
                 "behind in the parent",
+                optional=True,
+            ),
+            Field(
+                "role",
+                "`loop`: an event loop, whose one worker is the thread that runs it; `limiter`: "
+                "its workers are tokens, a task that has one always finds a thread; absent: an "
+                "executor",
                 optional=True,
             ),
         ),
@@ -360,7 +406,12 @@ DEFINITIONS: Final[tuple[DefinitionSpec, ...]] = (
                 optional=True,
             ),
             Field("line", "the first line of its definition", optional=True),
-            Field("stdlib", "true if it belongs to the standard library", optional=True),
+            Field(
+                "stdlib",
+                "true if it belongs to the standard library, or to a library whose threads are "
+                "recorded as its pools are",
+                optional=True,
+            ),
         ),
     ),
     DefinitionSpec(

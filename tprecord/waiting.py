@@ -17,7 +17,7 @@ from _thread import LockType
 from _weakref import ref
 
 from tprecord.frames import local_values
-from tprecord.schema import BLOCK, WAKE
+from tprecord.schema import BLOCK, OPERATION, WAKE
 from tprecord.timeouts import AT_ONCE, ticks
 
 TYPE_CHECKING = False
@@ -123,7 +123,9 @@ def _block(monitor: Monitor, here: FrameType, condition: object, left: int) -> N
     while caller is not None and id(caller.f_code) in blockers:
         outermost, caller = caller, caller.f_back
     operation = blockers.get(id(outermost.f_code), 0)
-    if not operation or (caller is not None and id(caller.f_code) in monitor.queue_owners):
+    if not operation:
+        return
+    if operation == OPERATION["Queue.get"] and id(caller and caller.f_code) in monitor.queue_owners:
         return
     (thing,) = local_values(outermost, "self")
     number = monitor.names.waited_on(thing)

@@ -47,6 +47,10 @@ SLOW_NS = 100_000_000
 PATIENCE_NS = 500_000_000
 """How long the end of the process waits for a pipe whose reader is behind."""
 
+LOOK_NS = 2_000_000_000
+"""Nanoseconds between two looks at the coroutines that waiting threads wait for, in a program that
+is never silent."""
+
 FIRST_BEAT_S, LAST_BEAT_S = 1.0, 600.0
 """Seconds of silence before the first beat, doubled for each one, and what they grow to."""
 
@@ -146,11 +150,15 @@ class Writer:
     def _tick_on(self) -> None:
         self._look.ticker = get_ident()
         beat_s = FIRST_BEAT_S
+        look_at_ns = perf_counter_ns() + LOOK_NS
         while True:
             self._nap.acquire(True, LAG_S)
             self._signal.raised = True
             if self._is_behind():
                 beat_s = FIRST_BEAT_S
+                if self._waiting and perf_counter_ns() >= look_at_ns:
+                    look_at_ns = perf_counter_ns() + LOOK_NS
+                    self._look.take_further()
                 self._flush_here()
                 continue
             if self._waiting and self._threads > 0 and not self._failed:

@@ -10,6 +10,7 @@ A new kind is a method, its line in its class's ``handlers``, and nothing else.
 
 from __future__ import annotations
 
+from tpanalyze.events.loops import LoopEvents
 from tpanalyze.events.pools import PoolEvents
 from tpanalyze.events.program import ProgramEvents
 from tpanalyze.events.scene import Handler, Scene
@@ -17,7 +18,7 @@ from tpanalyze.events.tasks import TaskEvents
 from tpanalyze.events.threads import ThreadEvents
 from tpanalyze.events.waits import WaitEvents
 
-SUBJECTS = (TaskEvents, WaitEvents, ThreadEvents, PoolEvents, ProgramEvents)
+SUBJECTS = (TaskEvents, WaitEvents, ThreadEvents, PoolEvents, LoopEvents, ProgramEvents)
 
 
 def handlers(scene: Scene) -> dict[int, Handler]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tpanalyze.events.scene import Handler, Scene
-from tpanalyze.state import ThreadRecord
+from tpanalyze.state import EXECUTOR, ThreadRecord
 from tprecord import schema
 
 
@@ -19,6 +19,7 @@ class PoolEvents:
             schema.ENTER: self._enter,
             schema.BREAK: self._break,
             schema.CLOSE: self._close,
+            schema.RESIZE: self._resize,
         }
 
     def _spawn(self, row: list[int], thread: ThreadRecord, _ticks: int) -> None:
@@ -49,4 +50,8 @@ class PoolEvents:
         state = self._scene.state
         state.all_closed = True
         for pool in state.pools.values():
-            pool.closed = True
+            pool.closed = pool.closed or pool.role == EXECUTOR
+
+    def _resize(self, row: list[int], _thread: ThreadRecord, _ticks: int) -> None:
+        _, _, _, number, size = row
+        self._scene.pool(number).max_workers = size if size >= 0 else None

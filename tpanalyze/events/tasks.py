@@ -248,6 +248,8 @@ class TaskEvents:
             made = home.pop(task, None)
             if made is not None:
                 self._done[task] = made | outcome
+                if state.delivered.pop(task, None) is not None:
+                    state.suspended.pop(task, None)
                 return
         if task in state.adrift:
             ended = NOTIFIED if outcome == CANCELLED else outcome

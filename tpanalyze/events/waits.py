@@ -6,7 +6,7 @@ from typing import Final
 
 from tpanalyze.events.scene import Handler, Scene
 from tpanalyze.intervals import busy
-from tpanalyze.state import WAITING, ThreadRecord
+from tpanalyze.state import EXECUTOR, WAITING, ThreadRecord
 from tprecord import schema
 
 _NO_TIMEOUT: Final = -1
@@ -85,7 +85,7 @@ class WaitEvents:
         if number:
             drained: tuple[int, ...] = (self._scene.pool(number).number,)
         else:
-            pools = self._state.pools.values()
+            pools = [p for p in self._state.pools.values() if p.role == EXECUTOR]
             drained = tuple(p.number for p in pools if p.workers or p.starting or p.unseen)
         self._park(row, thread, ticks, drained=drained)
 

@@ -11,6 +11,7 @@ from typing import Final
 from tpanalyze.kinds import (
     abandoned_promise,
     barrier_too_wide,
+    blocked_loop,
     circular_wait,
     drain_cycle,
     exit_hang,
@@ -27,6 +28,7 @@ from tpanalyze.kinds.case import Case, Kind
 KINDS: Final[tuple[Kind, ...]] = (
     barrier_too_wide.KIND,
     exit_hang.KIND,
+    blocked_loop.KIND,
     self_wait.KIND,
     unheard_cancel.KIND,
     no_worker_left.KIND,

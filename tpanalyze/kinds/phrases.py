@@ -7,7 +7,7 @@ from collections import defaultdict
 from tpanalyze.describe import INTERPRETER_EXIT, at, counted, did, listing, number, place, thing
 from tpanalyze.findings import Advice
 from tpanalyze.kinds.case import Case
-from tpanalyze.model import ObjectWait, Pool, Task, TaskState, Thread, ThreadState
+from tpanalyze.model import ObjectWait, Pool, PoolRole, Task, TaskState, Thread, ThreadState
 
 _FOLD = 3
 """so many threads that do the same are told one by one, the rest in a count"""
@@ -39,11 +39,7 @@ def proof(case: Case) -> tuple[str, ...]:
     told += _threads(case)
     told += _queued(case)
     told += [_pool(case, pool) for pool in case.pools]
-    told += [
-        f"{case.words.task(task.id)}, made{at(task.submit_site)}, can be set only by a thread that "
-        "still moves"
-        for task in case.promises
-    ]
+    told += _promises(case)
     told += _objects(case)
     if case.anybody:
         told.append(_nobody(case))
@@ -105,8 +101,47 @@ def _queued(case: Case) -> list[str]:
     return told
 
 
+def _promises(case: Case) -> list[str]:
+    """Return a sentence for each promise; of many that are alike, for the first ones."""
+    told, more = [], 0
+    for index, task in enumerate(case.promises):
+        if index >= _FOLD and len(case.promises) > _FOLD + 1:
+            more += 1
+            continue
+        name = f"{case.words.task(task.id)}, made{at(task.submit_site)},"
+        if task.awaits:
+            awaited = case.words.some_of(task.awaits)
+            told.append(
+                f"{name} is set by its event loop when its coroutine ends, and that gets on only "
+                f"when {awaited} is done"
+            )
+        elif task.loop is not None:
+            told.append(f"{name} can be set only by {case.words.pool(task.loop)}")
+        else:
+            told.append(f"{name} can be set only by a thread that still moves")
+    if more:
+        told.append(f"the same goes for {number(more)} more promises")
+    return told
+
+
+def _loop(case: Case, pool: Pool) -> str:
+    name = case.words.pool(pool.id)
+    if pool.workers:
+        return f"{name} runs its callbacks on that thread alone, and the thread is blocked"
+    if pool.closed:
+        return f"{name} is closed, and will never run again"
+    return f"{name} is run by no thread, and no thread is left to run it"
+
+
 def _pool(case: Case, pool: Pool) -> str:
+    if pool.role is PoolRole.LOOP:
+        return _loop(case, pool)
     name, live = case.words.pool(pool.id), len(pool.workers)
+    if pool.role is PoolRole.LIMITER:
+        lent = "it is lent to a call that is blocked"
+        if live != 1:
+            lent = "all of them are lent to calls that are blocked"
+        return f"{name} has {counted(live, 'token')}, and {lent}"
     if not live:
         if pool.closed:
             return f"{name} has no worker left, and gets no more, since it is shut down"

@@ -8,7 +8,7 @@ from tpanalyze.describe import at, counted, listing, number
 from tpanalyze.findings import Advice
 from tpanalyze.kinds.case import Case, Kind
 from tpanalyze.kinds.phrases import functions, sentence, submit_places, with_timeout
-from tpanalyze.model import FutureWait, Pool, Task, TaskState, Thread
+from tpanalyze.model import FutureWait, Pool, PoolRole, Task, TaskState, Thread
 
 
 def _matches(case: Case) -> bool:
@@ -22,6 +22,12 @@ def _summary(case: Case) -> str:
     (pool,) = case.pools
     name = case.words.pool(pool.id)
     workers = case.occupants(pool)
+    if pool.role is PoolRole.LIMITER:
+        return (
+            f"All {number(len(workers))} tokens of {name} are lent to calls in threads that wait, "
+            "in the end, for calls which need a token of that same limiter: none will ever be "
+            "given back."
+        )
     direct = all(_waits_for_queued(case, worker) for worker in workers)
     if len(workers) == 1 and direct:
         (worker,) = workers
@@ -99,6 +105,14 @@ def _advice(case: Case) -> tuple[Advice, ...]:
 def _second_pool(case: Case, inner: tuple[Task, ...]) -> Advice:
     where = submit_places(inner)
     names = functions(case, inner)
+    if any(pool.role is PoolRole.LIMITER for pool in case.pools):
+        return Advice(
+            "own-limiter",
+            f"Give {names} a limiter of its own"
+            + (f" (at {where})" if where else "")
+            + ": to_thread.run_sync(function, limiter=CapacityLimiter(n)), one for all calls; when "
+            "those who wait and those they wait for share no tokens, one for each is enough.",
+        )
     if len(case.pools) > 1:
         return Advice(
             "acyclic-pools",
@@ -136,6 +150,15 @@ def _call_directly(case: Case, inner: tuple[Task, ...]) -> list[Advice]:
 
 
 def _do_not_block(case: Case, inner: tuple[Task, ...]) -> Advice:
+    if through := tuple(task for task in case.promises if task.loop is not None):
+        where = submit_places(through)
+        return Advice(
+            "stay-in-the-thread",
+            f"Or let the code that waits call {functions(case, inner)} directly, instead of going "
+            "back to the event loop"
+            + (f" (at {where})" if where else "")
+            + " for a coroutine that wants one more thread: it is in a thread already.",
+        )
     waiting = tuple(
         case.snapshot.tasks[worker.task]
         for worker in case.threads
@@ -166,12 +189,20 @@ def enough_workers(case: Case, pool: Pool) -> tuple[int, int]:
     return least, least + alike
 
 
+def _unit(pool: Pool) -> str:
+    return "token" if pool.role is PoolRole.LIMITER else "worker"
+
+
+def _setting(pool: Pool) -> str:
+    return "total_tokens = " if pool.role is PoolRole.LIMITER else "max_workers="
+
+
 def _more_workers(case: Case, pool: Pool) -> Advice:
     least, all_ = enough_workers(case, pool)
     blocked = case.occupants(pool)
     text = (
-        f"More workers only move the limit: in this run {case.words.pool(pool.id)} would have "
-        f"needed at least {least} (max_workers={least}), since {number(len(blocked))} "
+        f"More {_unit(pool)}s only move the limit: in this run {case.words.pool(pool.id)} would "
+        f"have needed at least {least} ({_setting(pool)}{least}), since {number(len(blocked))} "
         f"{'was' if len(blocked) == 1 else 'were'} blocked at the same time"
     )
     if all_ > least:

@@ -23,9 +23,9 @@ A finding has
   of the same problem), ``certain_since_ns``, ``summary``, ``because`` (the proof, a sentence each)
   and ``conditions`` (what it takes for granted);
 * ``core`` and ``victims``: parties, blocked threads first, then tasks that no worker starts;
-* ``pools``: each with ``id``, ``name``, ``kind``, ``max_workers``, the counts ``workers``,
-  ``waiting``, ``running``, ``idle``, ``starting`` and ``unseen``, the threads ``occupied_by``, the
-  tasks ``queued`` in order, and ``closed``;
+* ``pools``: each with ``id``, ``name``, ``kind``, ``role``, ``max_workers``, the counts
+  ``workers``, ``waiting``, ``running``, ``idle``, ``starting`` and ``unseen``, the threads
+  ``occupied_by``, the tasks ``queued`` in order, and ``closed``;
 * ``advice``: each with ``slug`` and ``text``.
 
 A party has ``thread``, ``thread_name``, ``main``, ``pool`` (whose worker it is), ``task``,
@@ -222,6 +222,7 @@ def _pool(snapshot: Snapshot, pool: Pool) -> Json:
         "id": PoolId(pool.id),
         "name": pool.name,
         "kind": pool.kind,
+        "role": pool.role.value,
         "max_workers": pool.max_workers,
         "workers": len(pool.workers),
         "waiting": states.count(ThreadState.WAITING),

@@ -77,7 +77,8 @@ def task_name(task: Task | None, number: TaskId) -> str:
         case None:
             return f"task #{number}"
         case Task(origin=TaskOrigin.PROMISE):
-            return f"promise #{number}"
+            coroutine = f" ({function_name(task.function)})" if task.function else ""
+            return f"promise #{number}{coroutine}"
         case Task(origin=TaskOrigin.UNSEEN, function=None):
             return f"future #{number}"
         case _:

@@ -197,7 +197,7 @@ class _Text:
         if not single:
             yield from self._page.row("waits for", words.wait(wait))
         for edge in party.edges:
-            if edge.target.kind is not NodeKind.TASK or edge.relation is not Relation.WAITS_FOR:
+            if edge.source.kind is not NodeKind.THREAD or edge.target.kind is not NodeKind.TASK:
                 continue
             awaited = self._snapshot.tasks[TaskId(edge.target.id)]
             where = f"{words.task(awaited.id)}, {words.whereabouts(awaited)}"

@@ -76,5 +76,27 @@ def a_cancelled_task_is_counted_once_a_worker_took_it(snapshot: Snapshot) -> Ite
 def a_promise_may_be_set_by_any_thread_that_moves(snapshot: Snapshot) -> Iterator[Rule]:
     """Who holds a future made by hand is not known: every thread may."""
     for task in snapshot.tasks.values():
-        if is_promise(task) and not task.done:
+        if is_promise(task) and not task.done and task.loop not in snapshot.pools:
             yield Rule(resolves(task.id), 1, (ANYBODY,), "some thread can move, and may set it")
+
+
+def a_promise_of_a_loop_is_set_when_its_thread_comes_to_it(snapshot: Snapshot) -> Iterator[Rule]:
+    """Only a callback in the loop sets it: the loop's thread must be free to run one.
+
+    If its coroutine has been seen suspended for recorded tasks, one of these must be done as well:
+    until then nothing but a cancellation makes the coroutine get on.
+    Source: CPython, ``asyncio.tasks.run_coroutine_threadsafe``; ``asyncio.futures._chain_future``.
+    """
+    for task in snapshot.tasks.values():
+        if not is_promise(task) or task.done or task.loop not in snapshot.pools:
+            continue
+        free = frees(task.loop)
+        awaited = [snapshot.tasks.get(awaited) for awaited in task.awaits]
+        if not awaited or any(other is None or other.done for other in awaited):
+            reason = "its event loop can come to it"
+            yield Rule(resolves(task.id), 1, (free,), reason)
+            continue
+        for other in awaited:
+            if other is not None:
+                reason = "what its coroutine awaits can become done, and its event loop come to it"
+                yield Rule(resolves(task.id), 2, (free, resolves(other.id)), reason)

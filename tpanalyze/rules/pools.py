@@ -11,13 +11,15 @@ from collections.abc import Iterator
 
 from tpanalyze.atoms import ANYBODY, frees, moves
 from tpanalyze.horn import Rule
-from tpanalyze.model import Pool, Snapshot, ThreadState
+from tpanalyze.model import Pool, PoolRole, Snapshot, ThreadState
 from tpanalyze.rules.ask import occupied_workers
 
 
 def an_idle_worker_is_free(snapshot: Snapshot) -> Iterator[Rule]:
     """A worker that waits for a task takes the next one; so may one that is not known."""
     for pool in snapshot.pools.values():
+        if pool.role is not PoolRole.EXECUTOR:
+            continue  # threads with a token are not idle, and a loop's thread never is
         threads = [snapshot.threads.get(worker) for worker in pool.workers]
         if any(thread is None or thread.state is ThreadState.IDLE for thread in threads):
             yield Rule(frees(pool.id), 0, (), "one of its workers is idle")
@@ -28,6 +30,22 @@ def a_worker_about_to_come_is_free(snapshot: Snapshot) -> Iterator[Rule]:
     for pool in snapshot.pools.values():
         if pool.starting > 0 or pool.unseen > 0:
             yield Rule(frees(pool.id), 0, (), "it has a worker that has not been seen yet")
+
+
+def a_token_that_no_task_has_is_free(snapshot: Snapshot) -> Iterator[Rule]:
+    """A limiter lends out its tokens, however many threads there are; each busy one has one."""
+    for pool in snapshot.pools.values():
+        if pool.role is PoolRole.LIMITER and pool.max_workers is not None:
+            lent = sum(1 for _ in occupied_workers(snapshot, pool))
+            if lent < pool.max_workers:
+                yield Rule(frees(pool.id), 0, (), "it has a token that no running task has")
+
+
+def a_loop_that_nobody_runs_may_be_run_by_anybody(snapshot: Snapshot) -> Iterator[Rule]:
+    """Unless it is closed: that is for ever."""
+    for pool in snapshot.pools.values():
+        if pool.role is PoolRole.LOOP and not pool.workers and not pool.closed:
+            yield Rule(frees(pool.id), 1, (ANYBODY,), "any thread that can move may run it")
 
 
 def a_pool_of_unknown_size_may_have_a_free_worker(snapshot: Snapshot) -> Iterator[Rule]:
@@ -51,6 +69,8 @@ def may_grow(pool: Pool, begun: int) -> bool:
     exception (CPython, ``ThreadPoolExecutor._adjust_thread_count``).
     """
     if pool.closed or pool.broken or pool.max_workers is None:
+        return False
+    if pool.role is not PoolRole.EXECUTOR:
         return False
     return begun + pool.starting + pool.unseen < pool.max_workers
 
