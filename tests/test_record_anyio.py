@@ -241,7 +241,7 @@ def test_a_timeout_in_the_coroutine_can_end_it(tmp_path: Path) -> None:
     with hanging(tmp_path, "app.py") as (_, path):
         until(lambda: bool(read(path).of("beat")), "the recorder has looked")
         assert not read(path).of("await")
-        assert tpanalyze.analyze(path).verdict is Verdict.NONE
+        assert tpanalyze.analyze(path).verdict is not Verdict.DEADLOCK
 
 
 def test_threads_nested_in_threads_are_one_knot(tmp_path: Path) -> None:

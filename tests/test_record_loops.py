@@ -396,7 +396,7 @@ def test_what_may_still_get_on_is_not_called_a_deadlock(
     trace, verdict = silent(tmp_path, FULL.format(inner=inner, main=main))
     assert len(trace.of("deliver")) == 2
     assert not trace.of("await")
-    assert verdict is Verdict.NONE
+    assert verdict is not Verdict.DEADLOCK
 
 
 def test_a_coroutine_that_got_on_after_the_look_is_looked_at_again(tmp_path: Path) -> None:
@@ -456,7 +456,7 @@ async def main():
 asyncio.run(main())
 """,
     )
-    assert verdict is Verdict.NONE
+    assert verdict is not Verdict.DEADLOCK
     assert len(trace.of("wait")) == 1
 
 
