@@ -166,7 +166,7 @@ def environment(python: Python) -> Path:
     install = [str(inside), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
     if not python.settled:
         install += ["--only-binary", ":all:"]  # rather no environment than an hour of compiling
-    if run([*install, "--editable", ".[dev]"]) != 0:
+    if run([*install, "--editable", ".[dev,libraries]"]) != 0:
         raise Trouble(f"pip could not install the project for Python {python.version}: see above")
     stamp.write_text(json.dumps(wanted))
     return inside

@@ -54,8 +54,14 @@ def test_a_wait_is_called_stuck_exactly_when_no_continuation_ends_it() -> None:
 
 # -- mutants ---------------------------------------------------------------------------------------
 
-NEVER_IN_PROGRAMS = {"a_wait_without_a_rule_may_end"}
-"""Rules for what the oracle's programs cannot do; :mod:`tests.test_waitgraph` has tests of them."""
+NEVER_IN_PROGRAMS = {
+    "a_promise_of_a_loop_is_set_when_its_thread_comes_to_it",
+    "a_token_that_no_task_has_is_free",
+    "a_loop_that_nobody_runs_may_be_run_by_anybody",
+    "a_wait_without_a_rule_may_end",
+}
+"""Rules for what the oracle's programs cannot do; :mod:`tests.test_waitgraph` has tests
+of them, :mod:`tests.test_loop_soundness` of those about loops."""
 
 
 def without(dropped: RuleSource) -> tuple[RuleSource, ...]:
