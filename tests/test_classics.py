@@ -124,8 +124,13 @@ NAMES = [classic.name for classic in CLASSICS]
 def hang_and_analyse(name: str, tmp_path: Path) -> Report:
     program = TRACES / name / "program.py"
     with hanging(tmp_path, "program.py", cwd=program.parent) as (_, path):
-        until(lambda: is_deadlock(path), "the trace proves a deadlock")
+        until(lambda: is_deadlock(path) and main_waits(path), "a deadlock is proved, main waits")
     return tpanalyze.analyze(path)
+
+
+def main_waits(path: Path) -> bool:
+    threads = tpanalyze.analyze(path).snapshot.threads.values()
+    return any(thread.main and thread.wait is not None for thread in threads)
 
 
 def is_deadlock(path: Path) -> bool:
