@@ -57,7 +57,9 @@ def test_the_program_before_hangs_and_is_given_its_kind(
     for attempt in range(ATTEMPTS):
         place = tmp_path / str(attempt)
         place.mkdir()
-        (place / "program.py").write_text(program)
+        # a set of threads has its order from their addresses: give them others each time
+        noise = f"import threading; noise = [threading.Thread() for _ in range({attempt})]\n"
+        (place / "program.py").write_text(noise + program if attempt else program)
         with hanging(place, "program.py") as (process, path):
             until(lambda: bool(read(path).header), "there is a trace")
             until(partial(is_over, process, path), f"{kind} is found")
