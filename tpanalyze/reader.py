@@ -27,6 +27,7 @@ from tpanalyze.header import parse_header
 from tpanalyze.model import Header
 from tpanalyze.remarks import Remarks
 from tpanalyze.rows import BOUND, Batch, Row
+from tpanalyze.segments import Joined, newest_segment, segments_before
 
 BLOCK: Final = 1 << 16
 """Bytes to read at a time: rows of one block fit in the processor's caches."""
@@ -221,7 +222,7 @@ def open_trace(source: str | PathLike[str] | Readable, name: str | None = None) 
         return Trace(source, name or str(getattr(source, "name", "<stream>")))
     path = fspath(source)
     try:
-        file = Path(path).open("rb")  # noqa: SIM115  (a Trace closes it)
+        file = _open(Path(path))
     except FileNotFoundError as error:
         raise TraceError(
             name or path,
@@ -237,6 +238,15 @@ def open_trace(source: str | PathLike[str] | Readable, name: str | None = None) 
     except BaseException:
         file.close()
         raise
+
+
+def _open(path: Path) -> Readable:
+    """Return the file of a trace, with the segments before it in front if there are any."""
+    if not path.exists():
+        path = newest_segment(path) or path
+    elif not path.is_file():
+        return path.open("rb")
+    return Joined([*segments_before(path), path])
 
 
 def _unreadable(name: str, error: OSError | ValueError) -> TraceError:
