@@ -6,8 +6,7 @@ import io
 from dataclasses import replace
 
 import orjson
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import assume, given, strategies as st
 
 from tests.random_run import CHOICES, RandomRun
 from tests.tracegen import TraceGen, replay_of
@@ -20,15 +19,15 @@ from tprecord.ledger import REFERS_TO, Ledger
 EVERYTHING = {kind: set(range(1000)) for kind in ("thread", "pool", "object", "set")}
 
 
-def segment(lines: list[bytes], at: int, living: dict[str, set[int]] = EVERYTHING) -> bytes:
+def segment(lines: list[bytes], at: int) -> bytes:
     """Return the trace that begins with a checkpoint in the place of the lines before `at`."""
     ledger = Ledger()
     ledger.read([orjson.loads(line) for line in lines[:at]], lines[:at])
-    return b"\n".join([lines[0], ledger.checkpoint(2, living).strip(), *lines[at:]]) + b"\n"
+    return b"\n".join([lines[0], ledger.checkpoint(2, EVERYTHING).strip(), *lines[at:]]) + b"\n"
 
 
 def essence(snapshot: Snapshot) -> Snapshot:
-    """Return what may matter to a verdict: nothing of what has ended, nor since when threads run."""
+    """Return what may matter to a verdict: nothing of what is over, nor since when threads run."""
     threads = {
         number: replace(
             thread,
@@ -60,11 +59,19 @@ def _essence(task: Task) -> Task:
     return Task(task.id, state, TaskOrigin.POOL)
 
 
+def lines_of(choices: list[int]) -> list[bytes]:
+    """Return a run's trace; of one in which only workers run tasks."""
+    run = RandomRun(choices)
+    for moment in run.moments:
+        assume(all(t.pool or not t.tasks for t in moment.threads.values()))
+    return run.trace.lines
+
+
 @given(CHOICES, st.floats(0, 1))
 def test_whatever_the_run_and_the_cut_the_state_is_the_same(
     choices: list[int], share: float
 ) -> None:
-    lines = RandomRun(choices).trace.lines
+    lines = lines_of(choices)
     at = 1 + round(share * (len(lines) - 1))
     whole, part = replay_of(b"\n".join(lines) + b"\n"), replay_of(segment(lines, at))
     assert essence(part.snapshot()) == essence(whole.snapshot())
@@ -76,7 +83,7 @@ def test_whatever_the_run_and_the_cut_the_state_is_the_same(
 def test_the_last_of_many_checkpoints_stands_for_all_before_it(
     choices: list[int], shares: list[float]
 ) -> None:
-    lines = RandomRun(choices).trace.lines
+    lines = lines_of(choices)
     whole = replay_of(b"\n".join(lines) + b"\n")
     ledger, at, checkpoint = Ledger(), 0, b""
     for number, share in enumerate(sorted(shares), 2):
@@ -91,7 +98,7 @@ def test_the_last_of_many_checkpoints_stands_for_all_before_it(
 def test_the_verdict_on_the_last_segment_is_that_on_the_whole(
     choices: list[int], share: float
 ) -> None:
-    lines = RandomRun(choices).trace.lines
+    lines = lines_of(choices)
     at = 1 + round(share * (len(lines) - 1))
     reports = []
     for data in (b"\n".join(lines) + b"\n", segment(lines, at)):
@@ -172,6 +179,21 @@ def test_what_the_recorder_may_not_name_any_more_is_forgotten_a_checkpoint_later
     ledger.read([orjson.loads(line) for line in trace.lines], trace.lines)
     assert ledger.checkpoint(2, nothing).count(b'{"pool"') == 100
     assert ledger.checkpoint(3, nothing).count(b'{"pool"') == 1
+
+
+def test_threads_that_have_ended_are_forgotten_a_checkpoint_later() -> None:
+    trace = TraceGen()
+    main = trace.thread("MainThread", main=True)
+    for _ in range(100):
+        thread = trace.thread("short-lived")
+        trace.event(schema.LAUNCH, main, thread)
+        trace.event(schema.GONE, thread)
+    ledger = Ledger()
+    ledger.read([orjson.loads(line) for line in trace.lines], trace.lines)
+    living = {"thread": {main}, "pool": set(), "object": set(), "set": set()}
+    assert ledger.checkpoint(2, living).count(b"short-lived") == 100
+    assert b"short-lived" not in ledger.checkpoint(3, living)
+    assert not ledger._rows
 
 
 def test_every_kind_of_event_has_a_rule() -> None:

@@ -24,12 +24,13 @@ def segments_before(path: Path) -> list[Path]:
     Raises OSError if the trace cannot be read.
     """
     newest = _header(path)
-    if type(newest.get("segment")) is not int:
+    segment = newest.get("segment")
+    if not isinstance(segment, int):
         return []
     found = []
     for number, other in _archives(path):
         header = _header(other)
-        if header.get("segment") == number < newest["segment"] and all(
+        if header.get("segment") == number < segment and all(
             header.get(fact) == newest.get(fact) for fact in _OF_THE_RUN
         ):
             found.append((number, other))
@@ -68,7 +69,7 @@ def _header(path: Path) -> dict[str, object]:
 
 
 class Joined:
-    """Several files, read as one; a line that one of them leaves torn ends where the next begins."""
+    """Several files, read as one; a line that one leaves torn ends where the next begins."""
 
     def __init__(self, paths: list[Path]) -> None:
         """Open the first.  Raises OSError."""

@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     """An event with its moment in ticks since the header's: ``(kind, ticks, thread, ...)``."""
 
 LIMIT = 20_000
-"""How many threads that have ended, and tasks that were cancelled unheard, are remembered; of those
-before them nothing is known, and what is not known can move."""
+"""How many tasks that were cancelled unheard are remembered; those before them count as done."""
 
 POOL = -1
 """Stands for the definition of a pool, among rows: no event's number."""
+
+NO_USE = (POOL, schema.CLOSE, schema.BREAK, schema.GONE, schema.UNLAUNCH)
+"""Rows that go when what they are about is forgotten."""
 
 REFERS_TO = {"pool": "pool", "object": "object", "other": "thread", "runner": "thread"}
 """What the fields of an event refer to; functions and sites are in every checkpoint."""
@@ -64,14 +66,14 @@ class Wait:
 class Thread:
     """A thread that has not ended."""
 
-    __slots__ = ("entry", "first_task", "life", "parked", "pool", "stack", "wait")
+    __slots__ = ("entry", "launches", "life", "parked", "spawns", "stack", "wait")
 
     def __init__(self) -> None:
-        self.first_task = self.pool = 0
-        """of a worker that nobody saw enter its pool: the task by which it was known, the pool"""
-        self.life: list[int] = []
+        self.spawns = self.launches = 0
+        """the pool that it spawns a worker for, and launches the thread of"""
+        self.life: list[float] = []
         """its launch and begin, for as long as it lives"""
-        self.entry: list[int] = []
+        self.entry: list[float] = []
         """how it came to its pool: a spawn, and its entry"""
         self.parked = 0
         """what its next event makes void"""
@@ -81,21 +83,21 @@ class Thread:
 
 
 class Ledger:
-    """The rows that matter, by their number in the trace."""
+    """The rows that matter, by their number in the trace; made-up ones stand before another's."""
 
     def __init__(self) -> None:
         self.ticks = 0
         self.whole = True
         """nothing that matters is missing"""
         self._number = 0
-        self._rows: dict[int, Row] = {}
+        self._rows: dict[float, Row] = {}
         self._definitions: dict[str, dict[int, bytes]] = {}
         self._sets: dict[int, list[int]] = {}
         self._threads: dict[int, Thread] = {}
-        self._tasks: dict[int, list[int]] = {}
+        self._tasks: dict[int, list[float]] = {}
         """rows of each task that is not done, or still needed"""
         self._needed: dict[int, int] = {}
-        """how many waits and workers need a task that is done"""
+        """how many waits need a task that is done"""
         self._pool_at: dict[int, int] = {}
         """where each pool was defined: a drain of all pools is of those before it"""
         self._unseen: dict[int, int] = {}
@@ -105,7 +107,7 @@ class Ledger:
         self._cancelled: set[int] = set()
         self._queued: set[int] = set()
         self._waits: dict[int, Wait] = {}
-        self._spawned: dict[int, list[int]] = {}
+        self._spawned: dict[int, list[float]] = {}
         self._latest: dict[tuple[int, int], int] = {}
         """rows of which only the last of its kind, about its thing, matters"""
         self._gone: dict[int, int] = {}
@@ -118,8 +120,8 @@ class Ledger:
             schema.SUBMIT: self._submit,
             schema.PROMISE: self._promise,
             schema.START: self._start,
-            schema.FINISH: self._finish,
-            schema.FAIL: self._finish,
+            schema.FINISH: self._resolve,
+            schema.FAIL: self._resolve,
             schema.CANCEL: self._cancel,
             schema.WITHDRAW: self._withdraw,
             schema.READ: _nothing,
@@ -134,13 +136,17 @@ class Ledger:
             schema.ENTER: self._enter,
             schema.LEAVE: self._leave,
             schema.CLOSE: self._last_about_its_thing,
+            schema.BREAK: self._last_about_its_thing,
+            schema.TAKE: self._take,
+            schema.ADOPT: self._adopt,
             schema.LAUNCH: self._launch,
+            schema.UNLAUNCH: self._unlaunch,
             schema.BEGIN: self._begin,
             schema.GONE: self._go,
         }
         self._silent: dict[int, Callable[[Row], None]] = {
             schema.BEAT: lambda _: None,
-            schema.STACK: lambda row: self._keep_latest(row),
+            schema.STACK: self._keep_latest,
             schema.CENSUS: self._take_census,
         }
 
@@ -205,7 +211,7 @@ class Ledger:
         self._rows[self._number] = row
         return self._number
 
-    def _drop(self, numbers: list[int]) -> None:
+    def _drop(self, numbers: list[float]) -> None:
         for number in numbers:
             self._rows.pop(number, None)
 
@@ -235,26 +241,33 @@ class Ledger:
         rows = self._tasks.get(task)
         if rows is None:
             return
+        if rows and not thread.entry and not thread.stack:
+            self._enter_unseen(row, rows[0], thread)
         rows.append(self._keep(row))
-        if not thread.entry and not thread.first_task:
-            self._enter_unseen(task, thread)
         if task in self._cancelled:
             self._cancelled.discard(task)
             self._settle(task)
         else:
             thread.stack.append(task)
 
-    def _enter_unseen(self, task: int, thread: Thread) -> None:
-        """The worker is known by this task: its rows are kept for as long as the worker lives."""
-        submit = self._rows.get(next(iter(self._tasks[task])), ())
+    def _enter_unseen(self, row: Row, made: float, thread: Thread) -> None:
+        """A worker that was there before the recorder is known by what it starts: it enters now."""
+        submit = self._rows.get(made, ())
         pool = submit[4] if submit and submit[0] == schema.SUBMIT else 0
         if self._unseen.get(pool, 0) > 0:
             self._unseen[pool] -= 1
-            thread.first_task, thread.pool = task, pool
-            self._needed[task] = self._needed.get(task, 0) + 1
+            thread.entry = [self._number - 0.2, self._number - 0.1]
+            self._rows[thread.entry[0]] = schema.SPAWN, row[1], 0, pool
+            self._rows[thread.entry[1]] = schema.ENTER, row[1], row[2], pool
 
-    def _finish(self, row: Row, thread: Thread) -> None:
-        self._resolve(row, thread)
+    def _take(self, _row: Row, thread: Thread) -> None:
+        while thread.stack:
+            self._return(thread)
+
+    def _adopt(self, row: Row, _thread: Thread) -> None:
+        rows = self._tasks.get(row[3])
+        if rows is not None:
+            rows.append(self._keep(row))
 
     def _resolve(self, row: Row, thread: Thread) -> None:
         """The task is done; what of it matters is whether somebody is in it, or waits for it."""
@@ -281,6 +294,11 @@ class Ledger:
             if wait.names(task):
                 wait.kept.append(task)
                 self._needed[task] = self._needed.get(task, 0) + 1
+        if task in self._needed or task in self._unheard:
+            for number in self._tasks.get(task, ()):  # who began it is in no pool for that
+                row = self._rows[number]
+                if row[0] == schema.START:
+                    self._rows[number] = schema.START, row[1], 0, task
         self._resolved.add(task)
         self._forget_if_unneeded(task)
 
@@ -347,14 +365,12 @@ class Ledger:
     def _idle(self, row: Row, thread: Thread) -> None:
         while thread.stack:
             self._return(thread)
-        if thread.first_task in self._resolved and len(thread.life) < 3:
-            thread.life.append(self._keep(row))
-        else:
-            self._park(row, thread)
+        self._park(row, thread)
 
     # ------------------------------------------------------------------ pools and threads
 
-    def _spawn(self, row: Row, _thread: Thread) -> None:
+    def _spawn(self, row: Row, thread: Thread) -> None:
+        thread.spawns = row[3]
         self._spawned.setdefault(row[3], []).append(self._keep(row))
 
     def _enter(self, row: Row, thread: Thread) -> None:
@@ -371,13 +387,21 @@ class Ledger:
             self._return(thread)
         self._drop(thread.entry)
         thread.entry = []
-        if thread.first_task:
-            self._need_no_more(thread.first_task)
-            thread.first_task = 0
 
-    def _launch(self, row: Row, _thread: Thread) -> None:
+    def _launch(self, row: Row, thread: Thread) -> None:
+        thread.launches, thread.spawns = thread.spawns, 0
         other = self._threads.setdefault(row[3], Thread())
         other.life.append(self._keep(row))
+
+    def _unlaunch(self, row: Row, thread: Thread) -> None:
+        stillborn = self._threads.pop(row[3], None)
+        if stillborn is not None:
+            self._drop(stillborn.life)
+        spawned = self._spawned.get(thread.launches)
+        if spawned:
+            self._drop([spawned.pop()])
+        thread.launches = 0
+        self._gone[row[3]] = self._keep(row)
 
     def _begin(self, row: Row, thread: Thread) -> None:
         thread.life.append(self._keep(row))
@@ -388,8 +412,6 @@ class Ledger:
         self._rows.pop(self._latest.pop((schema.STACK, row[2]), 0), None)
         self._threads.pop(row[2], None)
         self._gone[row[2]] = self._number
-        if len(self._gone) > LIMIT:
-            self._rows.pop(self._gone.pop(next(iter(self._gone))), None)
 
     def _last_about_its_thing(self, row: Row, _thread: Thread) -> None:
         self._keep_latest(row)
@@ -420,12 +442,12 @@ class Ledger:
         for kind in ("function", "site", "thread", "object", "future", "set"):
             lines += self._definitions.get(kind, {}).values()
         before = 0
-        for _, (kind, ticks, *rest) in rows:
-            if kind == POOL:
+        for _, (event, ticks, *rest) in rows:
+            if event == POOL:
                 lines.append(self._pool(rest[1]))
-                continue
-            lines.append(_line(kind, ticks - before, rest))
-            before = ticks
+            else:
+                lines.append(_line(event, ticks - before, rest))
+                before = ticks
         if self._census:
             lines.append(_line(schema.CENSUS, self._census - before, [0]))
             before = self._census
@@ -439,8 +461,7 @@ class Ledger:
         start, field, _ = source.rpartition(b'"unseen":')
         if not field:
             return source
-        known = [thread.pool for thread in self._threads.values() if thread.first_task]
-        return b"%b%b%d}" % (start, field, self._unseen.get(number, 0) + known.count(number))
+        return b"%b%b%d}" % (start, field, self._unseen.get(number, 0))
 
     def _done(self) -> Iterator[tuple[int, int]]:
         """Yield the ranges of numbers that were given away and that no row makes."""
@@ -455,7 +476,7 @@ class Ledger:
     def _forget_the_dead(self, living: dict[str, set[int]]) -> None:
         used: dict[str, set[int]] = {kind: set() for kind in ("thread", "pool", "object", "set")}
         for row in self._rows.values():
-            if row[0] == POOL:
+            if row[0] in NO_USE:
                 continue
             used["thread"].add(row[2])
             for index, kind in REFERENCES.get(row[0], ()):
@@ -469,10 +490,13 @@ class Ledger:
                 del defined[number]
                 if kind == "set":
                     self._sets.pop(number, None)
+                elif kind == "thread":
+                    self._rows.pop(self._gone.pop(number, 0), None)
                 elif kind == "pool":
                     self._rows.pop(self._pool_at.pop(number), None)
                     self._unseen.pop(number, None)
-                    self._rows.pop(self._latest.pop((schema.CLOSE, number), 0), None)
+                    for latest in (schema.CLOSE, schema.BREAK):
+                        self._rows.pop(self._latest.pop((latest, number), 0), None)
             self._before[kind] = dead
 
 

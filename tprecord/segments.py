@@ -1,8 +1,8 @@
 """A trace in segments, of bounded size: the newest part of a run that never ends.
 
-The trace is always at its own path; what was before goes to ``STEM.0001.jsonl``, ``STEM.0002.jsonl``
-and so on, and the oldest are deleted.  Each segment after the first begins with a checkpoint, so
-that it can be read without those before it: see :mod:`tprecord.ledger`.
+The trace is always at its own path; what was before goes to ``STEM.0001.jsonl``,
+``STEM.0002.jsonl`` and so on, and the oldest are deleted.  Each segment after the first begins with
+a checkpoint, so that it can be read without those before it: see :mod:`tprecord.ledger`.
 """
 
 from __future__ import annotations

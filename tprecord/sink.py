@@ -11,7 +11,7 @@ import _signal  # type: ignore[import-not-found]  # signal itself imports enum
 import errno
 import os
 import stat
-from _functools import partial
+from _functools import partial  # type: ignore[import-not-found]
 from _operator import call, delitem
 from time import sleep
 

@@ -15,8 +15,8 @@ and the one at work looks again before it goes.
 
 from __future__ import annotations
 
-from _functools import partial
-from _operator import call
+from _functools import partial  # type: ignore[import-not-found]
+from _operator import call, delitem
 from _thread import allocate_lock, get_ident, start_new_thread
 from time import perf_counter_ns, sleep
 
@@ -229,28 +229,35 @@ class Writer:
             if len(buffer.definitions) > FULL_OF_DEFINITIONS:
                 self._fail(SinkError("nobody has read it for too long"))
             return False
+        # The events are counted first: whatever they refer to was defined before them.
+        events, defined = len(buffer.rows), len(buffer.definitions)
+        steps = [
+            partial(delitem, buffer.rows, slice(events)),
+            partial(delitem, buffer.definitions, slice(defined)),
+        ]
         if self._failed:
-            self.dropped += len(buffer.take()[1])
-            return True
-        lost = self.dropped - self._dropped_before
-        self._dropped_before = self.dropped
-        definitions, rows = buffer.take()
-        try:
-            data = definition_lines(definitions)
-            if rows:
-                lines, self._last_ticks = event_lines(rows, self._last_ticks)
+            steps.append(partial(setattr, self, "dropped", self.dropped + events))
+        else:
+            lost = self.dropped - self._dropped_before
+            data, ticks = definition_lines(buffer.definitions[:defined]), self._last_ticks
+            if events:
+                rows = [row.copy() for row in buffer.rows[:events]]
+                lines, ticks = event_lines(rows, ticks)
                 data += lines
             if lost:  # whatever is missing came after these
                 text = "the file did not keep up with the program"
                 data += definition_lines([{"note": 1, "text": text, "dropped": lost}])
-        except BaseException:  # the app's Ctrl-C: nothing is lost by it
-            buffer.definitions[:0] = definitions
-            buffer.rows[:0] = rows
-            raise
-        steps = [partial(sink.tail.extend, data)]
-        if self.segments is not None:
-            steps.append(partial(self.segments.unread.append, data))
+            steps += [
+                partial(sink.tail.extend, data),
+                partial(setattr, self, "_last_ticks", ticks),
+                partial(setattr, self, "_dropped_before", self._dropped_before + lost),
+            ]
+            if self.segments is not None:
+                steps.append(partial(self.segments.unread.append, data))
+        # C code calls C code: a Ctrl-C of the app lands before all of the steps, or after.
         list(map(call, steps))
+        if self._failed:
+            return True
         written = self._write_tail()
         if written and self.segments is not None:
             self._keep_segments(self.segments)
