@@ -104,6 +104,9 @@ class Sink:
                 except BlockingIOError:
                     return False
                 except OSError as error:
+                    if error.errno != errno.EBADF:  # closed by the app since it was checked
+                        raise
+                except OSError as error:
                     if error.errno != errno.EBADF:
                         raise
                     # the app has closed it since it was checked: once more, with a check
@@ -164,10 +167,27 @@ class Sink:
             _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
 
     def _write_now(self) -> None:
+        out, write, before = self._out, os.write, bytes(self._out)
         # C code calls C code: a Ctrl-C lands before both steps or after them.
-        out, write, before = self._out, os.write, len(self._out)
         list(map(delitem, (out,), map(slice, map(write, (self._descriptor,), (out,)))))
-        self.size += before - len(out)
+        self.size += len(before) - len(out)
+        if self.regular and not self._is_open():
+            self._take_back(before)
+
+    def _take_back(self, before: bytes) -> None:
+        """The app has closed the descriptor, just before the write or just after it."""
+        self._open_again()
+        missing = self.size - os.fstat(self._descriptor).st_size
+        if missing > 0:
+            written = before[: len(before) - len(self._out)]
+            self._out[:0] = written[-missing:]
+            self.size -= min(missing, len(written))
+
+    def _is_open(self) -> bool:
+        try:
+            return _identity(self._descriptor) == self._file
+        except OSError:
+            return False
 
     def _check(self) -> None:
         """See that the descriptor is still our file's, and that the file still has a name."""
