@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from pathlib import Path
 
 import orjson
+import pytest
 from hypothesis import assume, given, strategies as st
 
+import tpanalyze
 from tests.random_run import CHOICES, RandomRun
+from tests.recorded import ROOT
 from tests.tracegen import TraceGen, replay_of
 from tpanalyze.model import FutureWait, Snapshot, Task, TaskOrigin, TaskState, ThreadState
 from tpanalyze.reader import open_trace
@@ -48,7 +52,8 @@ def essence(snapshot: Snapshot) -> Snapshot:
         for number, task in snapshot.tasks.items()
         if not task.done or number in waited_for
     }
-    return replace(snapshot, threads=threads, tasks=tasks)
+    looked_ns = snapshot.looked_ns if snapshot.all_threads_known else None
+    return replace(snapshot, threads=threads, tasks=tasks, looked_ns=looked_ns)
 
 
 def _essence(task: Task) -> Task:
@@ -205,5 +210,23 @@ def test_every_kind_of_event_has_a_rule() -> None:
 
 def test_every_reference_of_an_event_is_known() -> None:
     fields = {field.name for spec in schema.EVENTS for field in spec.fields}
-    numbers_of_nothing = {"task", "need", "timeout", "raised", "operation", "native_id"}
-    assert fields - numbers_of_nothing - {"function", "site"} == REFERS_TO.keys() & fields
+    plain = {"task", "need", "timeout", "raised", "operation", "native_id", "max_workers"}
+    assert fields - plain - {"function", "site"} == REFERS_TO.keys() & fields
+
+
+SAMPLES = sorted((ROOT / "traces").rglob("*.jsonl"))
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: str(path.relative_to(ROOT / "traces")))
+def test_of_every_sample_the_last_segment_says_what_the_whole_says(path: Path) -> None:
+    lines = path.read_bytes().splitlines()
+    whole = tpanalyze.analyze(io.BytesIO(path.read_bytes()))
+    for tenth in range(1, 11):
+        data = segment(lines, 1 + (len(lines) - 1) * tenth // 10)
+        part = tpanalyze.analyze(io.BytesIO(data))
+        assert part.verdict == whole.verdict, tenth
+        for ours, theirs in zip(part.findings, whole.findings, strict=True):
+            assert (ours.kind, ours.core) == (theirs.kind, theirs.core)
+            assert ours.signature == theirs.signature
+        new = set(part.quality.remarks) - set(whole.quality.remarks)
+        assert not [remark for remark in new if remark.grade == "loss"], new

@@ -23,13 +23,18 @@ if TYPE_CHECKING:
     Row = tuple[int, ...]
     """An event with its moment in ticks since the header's: ``(kind, ticks, thread, ...)``."""
 
+WAKERS = 16
+"""How many of those who wake others on an object are remembered."""
+
 LIMIT = 20_000
 """How many tasks that were cancelled unheard are remembered; those before them count as done."""
 
 POOL = -1
 """Stands for the definition of a pool, among rows: no event's number."""
 
-NO_USE = (POOL, schema.CLOSE, schema.BREAK, schema.GONE, schema.UNLAUNCH)
+OF_POOLS = (schema.CLOSE, schema.BREAK, schema.RUN, schema.RESIZE)
+
+NO_USE = (POOL, schema.CLOSE, schema.BREAK, schema.RESIZE, schema.GONE, schema.UNLAUNCH)
 """Rows that go when what they are about is forgotten."""
 
 REFERS_TO = {"pool": "pool", "object": "object", "other": "thread", "runner": "thread"}
@@ -82,6 +87,20 @@ class Thread:
         """the tasks it has begun and not returned from"""
 
 
+class Object:
+    """Something threads block on."""
+
+    __slots__ = ("signals", "waiting", "wakers")
+
+    def __init__(self) -> None:
+        self.waiting = 0
+        """how many threads block on it"""
+        self.signals = 0
+        """how many of these may have been woken"""
+        self.wakers: dict[int, None] = {}
+        """who has woken others on it"""
+
+
 class Ledger:
     """The rows that matter, by their number in the trace; made-up ones stand before another's."""
 
@@ -110,9 +129,11 @@ class Ledger:
         self._spawned: dict[int, list[float]] = {}
         self._latest: dict[tuple[int, int], int] = {}
         """rows of which only the last of its kind, about its thing, matters"""
+        self._objects: dict[int, Object] = {}
         self._gone: dict[int, int] = {}
         self._unheard: dict[int, None] = {}
-        self._census = 0
+        self._census: list[int] = []
+        """the moments of the first census and of the last since which nothing has happened"""
         self._highest = 0
         self._skipped: set[int] = set()
         self._before: dict[str, set[int]] = {}
@@ -126,11 +147,15 @@ class Ledger:
             schema.WITHDRAW: self._withdraw,
             schema.READ: _nothing,
             schema.WAKE: _nothing,
-            schema.SIGNAL: _nothing,
+            schema.SIGNAL: self._signal,
+            schema.RUN: self._last_about_its_thing,
+            schema.HALT: self._halt,
+            schema.RESIZE: self._last_about_its_thing,
+            schema.DELIVER: self._adopt,
             schema.WAIT: self._wait,
             schema.DRAIN: self._park,
             schema.JOIN: self._park,
-            schema.BLOCK: self._park,
+            schema.BLOCK: self._block,
             schema.IDLE: self._idle,
             schema.SPAWN: self._spawn,
             schema.ENTER: self._enter,
@@ -148,6 +173,7 @@ class Ledger:
             schema.BEAT: lambda _: None,
             schema.STACK: self._keep_latest,
             schema.CENSUS: self._take_census,
+            schema.AWAIT: self._await,
         }
 
     # ------------------------------------------------------------------ what is written
@@ -190,10 +216,12 @@ class Ledger:
         thread = self._threads.get(row[2])
         if thread is None:
             thread = self._threads[row[2]] = Thread()
-        self._census = 0
+        self._census = []
         if thread.parked:
-            self._rows.pop(thread.parked, None)
+            parked = self._rows.pop(thread.parked, None)
             thread.parked = 0
+            if parked is not None and parked[0] == schema.BLOCK:
+                self._unblock(parked)
             if thread.wait is not None:
                 self._end_wait(row[2], thread.wait)
                 thread.wait = None
@@ -362,6 +390,27 @@ class Ledger:
         for task in wait.kept:
             self._need_no_more(task)
 
+    def _block(self, row: Row, thread: Thread) -> None:
+        if row[2]:
+            self._objects.setdefault(row[4], Object()).waiting += 1
+        self._park(row, thread)
+
+    def _unblock(self, row: Row) -> None:
+        """As :mod:`tpanalyze.replay` counts who may have been woken."""
+        thing = self._objects[row[4]]
+        thing.waiting -= 1
+        if not thing.waiting:
+            thing.signals = 0
+        elif thing.signals and row[5] < 0:
+            thing.signals -= 1
+
+    def _signal(self, row: Row, _thread: Thread) -> None:
+        thing = self._objects.setdefault(row[3], Object())
+        if thing.waiting:
+            thing.signals += 1
+        if row[2] and len(thing.wakers) < WAKERS:
+            thing.wakers[row[2]] = None
+
     def _idle(self, row: Row, thread: Thread) -> None:
         while thread.stack:
             self._return(thread)
@@ -387,6 +436,16 @@ class Ledger:
             self._return(thread)
         self._drop(thread.entry)
         thread.entry = []
+
+    def _halt(self, row: Row, _thread: Thread) -> None:
+        self._rows.pop(self._latest.pop((schema.RUN, row[3]), 0), None)
+
+    def _await(self, row: Row) -> None:
+        rows = self._tasks.get(row[3])
+        if rows is not None and row[3] not in self._resolved:
+            self._drop([number for number in rows if self._rows[number][0] == schema.AWAIT])
+            rows[:] = [number for number in rows if number in self._rows]
+            rows.append(self._keep(row))
 
     def _launch(self, row: Row, thread: Thread) -> None:
         thread.launches, thread.spawns = thread.spawns, 0
@@ -422,7 +481,7 @@ class Ledger:
         self._latest[key] = self._keep(row)
 
     def _take_census(self, row: Row) -> None:
-        self._census = row[1]
+        self._census = [*self._census[:1], row[1]]
 
     # ------------------------------------------------------------------ a new segment
 
@@ -441,6 +500,8 @@ class Ledger:
         ]
         for kind in ("function", "site", "thread", "object", "future", "set"):
             lines += self._definitions.get(kind, {}).values()
+        for number, thing in self._objects.items():
+            lines += [_line(schema.SIGNAL, 0, [waker, number]) for waker in thing.wakers]
         before = 0
         for _, (event, ticks, *rest) in rows:
             if event == POOL:
@@ -448,9 +509,12 @@ class Ledger:
             else:
                 lines.append(_line(event, ticks - before, rest))
                 before = ticks
-        if self._census:
-            lines.append(_line(schema.CENSUS, self._census - before, [0]))
-            before = self._census
+        for number, thing in self._objects.items():
+            for _ in range(min(thing.signals, LIMIT)):
+                lines.append(_line(schema.SIGNAL, 0, [0, number]))
+        for moment in self._census:
+            lines.append(_line(schema.CENSUS, moment - before, [0]))
+            before = moment
         lines.append(_line(schema.RESUME, self.ticks - before, [0]))
         self.whole = True
         return b"\n".join(lines) + b"\n"
@@ -492,10 +556,14 @@ class Ledger:
                     self._sets.pop(number, None)
                 elif kind == "thread":
                     self._rows.pop(self._gone.pop(number, 0), None)
+                    for thing in self._objects.values():
+                        thing.wakers.pop(number, None)
+                elif kind == "object":
+                    self._objects.pop(number, None)
                 elif kind == "pool":
                     self._rows.pop(self._pool_at.pop(number), None)
                     self._unseen.pop(number, None)
-                    for latest in (schema.CLOSE, schema.BREAK):
+                    for latest in OF_POOLS:
                         self._rows.pop(self._latest.pop((latest, number), 0), None)
             self._before[kind] = dead
 

@@ -104,9 +104,6 @@ class Sink:
                 except BlockingIOError:
                     return False
                 except OSError as error:
-                    if error.errno != errno.EBADF:  # closed by the app since it was checked
-                        raise
-                except OSError as error:
                     if error.errno != errno.EBADF:
                         raise
                     # the app has closed it since it was checked: once more, with a check
