@@ -155,7 +155,9 @@ class Trace:
             value: object = orjson.loads(line)
         except orjson.JSONDecodeError:
             value = None
-        return parse_header(value, excerpt(line), self.name, self.remarks), rest
+        header = parse_header(value, excerpt(line), self.name, self.remarks)
+        self.header_row: dict[str, object] = value if isinstance(value, dict) else {}
+        return header, rest
 
     def _parse(self, block: bytes) -> Iterator[Batch]:
         """Yield the rows of some whole lines."""
