@@ -52,12 +52,23 @@ def _output(name: str, help_text: str) -> Callable[[Any], Any]:
 class _Command(click.Command):
     """``tpanalyze TRACE``, beside which there is ``tpanalyze redact TRACE``."""
 
-    def main(self, args: Sequence[str] | None = None, **more: Any) -> Any:
-        """Run what the first word says, unless it is the path of a trace."""
-        words = list(sys.argv[1:] if args is None else args)
-        if words[:1] == ["redact"] and not Path("redact").exists():
-            return redact.main(words[1:], **{**more, "prog_name": "tpanalyze redact"})
-        return super().main(words, **more)
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,  # noqa: ANN401  # as click has it
+    ) -> click.Context:
+        """Understand the words of the command that the first of them names."""
+        if args[:1] == ["redact"] and not Path("redact").exists():
+            return redact.make_context(f"{info_name} redact", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, context: click.Context) -> object:
+        """Do what the words say."""
+        if context.command is not self:
+            return context.command.invoke(context)
+        return super().invoke(context)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
