@@ -249,7 +249,10 @@ class State:
         self.done_limit = _DONE_AT_LEAST
 
     def restart(self, tasks: list[int], *, partial: bool) -> None:
-        """Forget all that holds: a checkpoint follows.  `tasks`: ranges of those that are done."""
+        """Forget all that holds: a checkpoint follows.  `tasks`: ranges of those that are done.
+
+        The calls stay: intervals that have ended are of them.
+        """
         for things in (self.threads, self.pools, self.functions, self.sites, self.sets):
             things.clear()
         for tasks_in in (self.queued, self.cancelled, self.withdrawn, self.promises, self.unknown):
@@ -257,8 +260,6 @@ class State:
         for more in (self.objects, self.delivered, self.suspended, self.adrift):
             more.clear()
         self.done.clear()
-        del self.calls[1:]
-        self.call_numbers.clear()
         self.created.restart(tasks)
         self.threads[0] = ThreadRecord(0, "")
         self.all_closed = self.census = False

@@ -194,7 +194,7 @@ def main() -> int:
 
 
 def _with_atheris(seconds: int) -> int:
-    import atheris  # type: ignore[import-not-found]  # noqa: PLC0415  # not of this project
+    import atheris  # type: ignore[import-not-found,import-untyped,unused-ignore]  # noqa: PLC0415
 
     atheris.instrument_all()
     seeds = iter(range(1 << 62))
