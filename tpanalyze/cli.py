@@ -30,6 +30,7 @@ Examples:
   tpanalyze trace.jsonl --story            what led to it, event by event
   tpanalyze trace.jsonl --csv              tables of its tasks, waits and intervals
   tpanalyze trace.jsonl --html             one page with all of it, to attach to a bug report
+  tpanalyze redact trace.jsonl             a copy without paths and names, to send
   tpanalyze trace.jsonl --at 12.5          what held 12.5 s after the recording began
   tpanalyze trace.jsonl --json             for programs
 
@@ -48,7 +49,59 @@ def _output(name: str, help_text: str) -> Callable[[Any], Any]:
     )
 
 
-@click.command(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+class _Command(click.Command):
+    """``tpanalyze TRACE``, beside which there is ``tpanalyze redact TRACE``."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,  # noqa: ANN401  # as click has it
+    ) -> click.Context:
+        """Understand the words of the command that the first of them names."""
+        if args[:1] == ["redact"] and not Path("redact").exists():
+            return redact.make_context(f"{info_name} redact", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, context: click.Context) -> object:
+        """Do what the words say."""
+        if context.command is not self:
+            return context.command.invoke(context)
+        return super().invoke(context)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("trace")
+@click.option("-o", "--output", metavar="PATH", help="Default: TRACE.redacted.jsonl.")
+@click.option("--functions", is_flag=True, help="Replace the names of functions and classes too.")
+@click.option("--force", is_flag=True, help="Replace a file that tpanalyze did not make.")
+@click.pass_context
+def redact(
+    context: click.Context, trace: str, output: str | None, *, functions: bool, force: bool
+) -> None:
+    """Write a copy of TRACE without paths, names of programs, users and hosts.
+
+    The same name becomes the same word each time; the verdict is the same.
+    """
+    from tpanalyze.reader import open_trace  # noqa: PLC0415
+    from tpanalyze.redact import redacted  # noqa: PLC0415
+
+    stem = trace.removesuffix(".gz").removesuffix(".jsonl")
+    path = output or ("trace" if trace == STDOUT else stem) + ".redacted.jsonl"
+    try:
+        with open_trace(_source(trace)) as opened:
+            write(b"".join(redacted(opened, functions=functions)), path, force=force)
+    except UserError as error:
+        click.echo(f"tpanalyze: {error}", err=True)
+        context.exit(EXIT_ERROR)
+    if path != STDOUT:
+        click.echo(f"wrote {path}", err=True)
+
+
+@click.command(
+    cls=_Command, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.argument("trace", required=False)
 @click.option("--at", "at_s", type=float, metavar="SECONDS", help="Look at this moment of the run.")
 @_output("svg", "Draw the wait-for graph")

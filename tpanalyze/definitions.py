@@ -67,6 +67,7 @@ class Definer:
             "set": self._set,
             "future": self._future,
             "object": self._object,
+            "checkpoint": self._checkpoint,
         }
 
     def define(self, definition: Definition, line: int) -> None:
@@ -76,6 +77,8 @@ class Definer:
             self._note(definition, line)
         elif kind == "end":
             self._state.ended = text(definition, "reason") or NO_NAME
+        elif kind == "tprecord":
+            pass  # the header of the next segment
         elif kind not in self._kinds:
             self._remarks.notice(
                 "unknown-definition",
@@ -179,15 +182,36 @@ class Definer:
         self._state.objects[at] = ObjectRecord(at, kind or NO_NAME, parties)
         return None if kind else "its kind is not a text"
 
+    def _checkpoint(self, _at: int, definition: Definition) -> str | None:
+        ranges = numbers(definition, "tasks")
+        if ranges is None and definition.get("tasks") == []:
+            ranges = []
+        whole = ranges is not None and _is_ascending(ranges)
+        partial = flag(definition, "partial") or not whole
+        self._state.restart(ranges if ranges and whole else [], partial=partial)
+        return None if whole else "its tasks are not a list of ascending ranges"
+
     def _note(self, definition: Definition, line: int) -> None:
         dropped = number(definition, "dropped") or 0
         self._state.dropped += dropped
+        if dropped:
+            self._state.lose_track()
         said = text(definition, "text") or NO_NAME
         if dropped:
             lost = f"the recorder lost {dropped} events: {said}"
             self._remarks.loss("dropped", lost, line)
         else:
             self._remarks.notice("note", said, line)
+
+
+def _is_ascending(ranges: list[int]) -> bool:
+    """Return True if these are disjoint ranges of numbers that tasks can have."""
+    before = 0
+    for first, last in zip(ranges[::2], ranges[1::2], strict=True):
+        if not before < first <= last <= LAST_TASK:
+            return False
+        before = last
+    return True
 
 
 _AGAIN: Final = "it is defined a second time; the first holds"

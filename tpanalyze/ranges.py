@@ -60,6 +60,16 @@ class NumberSet:
             self._fill(number)
         return True
 
+    def restart(self, ranges: list[int]) -> None:
+        """Hold exactly what ``first, last, first, last, ...`` says, ascending and disjoint."""
+        self._starts.clear()
+        self._ends.clear()
+        self.first = self.next = 1
+        for first, last in zip(ranges[::2], ranges[1::2], strict=True):
+            if self.next < first:
+                self._begin_last_range(first)
+            self.next = last + 1
+
     def _begin_last_range(self, number: int) -> None:
         if self.first < self.next:
             self._starts.append(self.first)

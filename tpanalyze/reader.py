@@ -27,6 +27,7 @@ from tpanalyze.header import parse_header
 from tpanalyze.model import Header
 from tpanalyze.remarks import Remarks
 from tpanalyze.rows import BOUND, Batch, Row
+from tpanalyze.segments import Joined, newest_segment, segments_before
 
 BLOCK: Final = 1 << 16
 """Bytes to read at a time: rows of one block fit in the processor's caches."""
@@ -154,7 +155,9 @@ class Trace:
             value: object = orjson.loads(line)
         except orjson.JSONDecodeError:
             value = None
-        return parse_header(value, excerpt(line), self.name, self.remarks), rest
+        header = parse_header(value, excerpt(line), self.name, self.remarks)
+        self.header_row: dict[str, object] = value if isinstance(value, dict) else {}
+        return header, rest
 
     def _parse(self, block: bytes) -> Iterator[Batch]:
         """Yield the rows of some whole lines."""
@@ -221,7 +224,7 @@ def open_trace(source: str | PathLike[str] | Readable, name: str | None = None) 
         return Trace(source, name or str(getattr(source, "name", "<stream>")))
     path = fspath(source)
     try:
-        file = Path(path).open("rb")  # noqa: SIM115  (a Trace closes it)
+        file = _open(Path(path))
     except FileNotFoundError as error:
         raise TraceError(
             name or path,
@@ -237,6 +240,15 @@ def open_trace(source: str | PathLike[str] | Readable, name: str | None = None) 
     except BaseException:
         file.close()
         raise
+
+
+def _open(path: Path) -> Readable:
+    """Return the file of a trace, with the segments before it in front if there are any."""
+    if not path.exists():
+        path = newest_segment(path) or path
+    elif not path.is_file():
+        return path.open("rb")
+    return Joined([*segments_before(path), path])
 
 
 def _unreadable(name: str, error: OSError | ValueError) -> TraceError:

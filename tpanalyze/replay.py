@@ -26,7 +26,7 @@ from tpanalyze.rows import Row
 from tpanalyze.state import RUNNING, State, ThreadRecord
 from tprecord import schema
 
-_SILENT: Final = (schema.BEAT, schema.STACK, schema.CENSUS, schema.AWAIT)
+_SILENT: Final = (schema.BEAT, schema.STACK, schema.CENSUS, schema.AWAIT, schema.RESUME)
 """Events that no thread of the app does."""
 
 _FAULTS: Final = (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError)
@@ -86,6 +86,8 @@ class Replay:
                     if isinstance(row, dict):
                         definitions += 1
                         define(row, self._line())
+                        if "checkpoint" in row:
+                            ticks = self._begin_again()
                         continue
                     ticks += row[1]
                     thread = threads[row[2]]
@@ -132,7 +134,16 @@ class Replay:
             return ()
         ticks, last = self.state.ticks, at_ns // self.state.tick_ns
         for index, row in enumerate(rows):
-            if isinstance(row, list) and len(row) > 1:
+            if isinstance(row, dict) and "checkpoint" in row:
+                made = row.get("ticks")
+                if type(made) is int and made > last:
+                    self.passed = True
+                    if not self._events:
+                        text = f"the trace begins {made * self.state.tick_ns / 1e9:.1f} s later"
+                        self._remarks.loss("before-begin", f"{text}: nothing is known of then")
+                    return rows[:index]
+                ticks = 0
+            elif isinstance(row, list) and len(row) > 1:
                 ticks += row[1]
                 if ticks > last:
                     self.passed = True
@@ -167,6 +178,11 @@ class Replay:
             thing.signals = 0
         elif thing.signals and timeout < 0:
             thing.signals -= 1
+
+    def _begin_again(self) -> int:
+        """A checkpoint has emptied the state; return the moment its first event counts from."""
+        self._handlers.update(self._audible)
+        return 0
 
     def _census(self, row: list[int], _thread: ThreadRecord, ticks: int) -> None:
         """All threads are known, until one of them does something: it may start another.

@@ -241,10 +241,58 @@ class State:
 
     ended: str | None = None
     dropped: int = 0
+    partial: bool = False
+    """the checkpoint that is being read lacks something"""
 
     def __post_init__(self) -> None:
         self.threads[0] = ThreadRecord(0, "")
         self.done_limit = _DONE_AT_LEAST
+
+    def restart(self, tasks: list[int], *, partial: bool) -> None:
+        """Forget all that holds: a checkpoint follows.  `tasks`: ranges of those that are done.
+
+        The calls stay: intervals that have ended are of them.
+        """
+        for things in (self.threads, self.pools, self.functions, self.sites, self.sets):
+            things.clear()
+        for tasks_in in (self.queued, self.cancelled, self.withdrawn, self.promises, self.unknown):
+            tasks_in.clear()
+        for more in (self.objects, self.delivered, self.suspended, self.adrift):
+            more.clear()
+        self.done.clear()
+        self.created.restart(tasks)
+        self.threads[0] = ThreadRecord(0, "")
+        self.all_closed = self.census = False
+        self.ticks = self.looked = self.quiet = 0
+        self.partial = partial
+
+    def lose_track(self) -> None:
+        """Take nothing for certain any more: events are missing, so all that was open may be over.
+
+        Threads run, futures may become done, pools may have free workers; what comes from here on
+        counts again.
+        """
+        for thread in self.threads.values():
+            if thread.state != ENDED:
+                for occupation in thread.occupations():
+                    if not occupation.outcome:
+                        self.unknown[occupation.task] = occupation.birth
+                thread.state, thread.task, thread.pool, thread.wait = RUNNING, 0, 0, None
+                thread.awaited = thread.drained = ()
+                thread.outer.clear()
+        for pool in self.pools.values():
+            pool.unseen += len(pool.workers) + pool.starting
+            pool.max_workers, pool.starting = None, 0
+            pool.workers.clear()
+        for births in (self.queued, self.withdrawn, self.promises):
+            self.unknown.update(births)
+            births.clear()
+        self.unknown.update((task, lost.birth) for task, lost in self.adrift.items())
+        for none in (self.adrift, self.cancelled, self.delivered, self.suspended):
+            none.clear()
+        for thing in self.objects.values():
+            thing.waiting = thing.signals = 0
+        self.census = False
 
     def ns(self, ticks: int) -> int:
         """Return a number of ticks in nanoseconds; never more than 64 bits can hold."""

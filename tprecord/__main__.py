@@ -20,9 +20,18 @@ When it hangs, end it in whatever way you like; then:  tpanalyze PATH --svg
   --signal S     look at all threads when this signal comes: USR1, say
   --depth N      frames of the program's own that each place in the trace has (default: 4)
   --no-children  record only this process, not the ones it starts
+  --max-size S   keep the newest part of the trace, 100MB say, in segments: TRACE.0001.jsonl, ...
+  --gzip         write the trace with gzip
   --version      print the version
   -h, --help     print this
 """
+
+
+def size(text: str) -> int:
+    """Return the bytes that a word like ``100MB`` says.  Raises ValueError."""
+    from tprecord.segments import size
+
+    return size(text)
 
 
 class UsageError(Exception):
@@ -38,6 +47,8 @@ class Command:
         self.depth: int | None = None
         self.signal: str | None = None
         self.children = True
+        self.max_size: int | None = None
+        self.gzip = False
         self.kind = ""
         self.target = ""
         self.arguments: list[str] = []
@@ -54,6 +65,13 @@ class Command:
                 self.children = False
             elif word == "--signal":
                 self.signal = _value(word, words)
+            elif word == "--gzip":
+                self.gzip = True
+            elif word == "--max-size":
+                try:
+                    self.max_size = size(_value(word, words))
+                except ValueError as error:
+                    raise UsageError(str(error)) from None
             elif word == "--depth":
                 value = _value(word, words)
                 if not value.isdecimal() or int(value) < 1:
@@ -112,6 +130,8 @@ def _record_and_run(command: Command) -> None:
             quiet=command.quiet,
             floors=launch.FLOORS,
             children=command.children,
+            max_size=command.max_size,
+            gzip=command.gzip,
         )
         recording.start()
         if command.signal is not None:

@@ -69,6 +69,8 @@ class Names:
         """ident of each thread that is known and lives -> number"""
         self.objects: dict[int, int] = {}
         """``id`` of an object threads block on -> number"""
+        self.sets: set[int] = set()
+        """the sets of futures that somebody still waits for, or may"""
         self.local = _local()
         """``.number`` is the calling thread's"""
         self.next_future = count(1).__next__
@@ -218,9 +220,19 @@ class Names:
             self._define({"future": number, "origin": "inherited" if self.forked else "unseen"})
         return number
 
+    def living(self) -> dict[str, set[int]]:
+        """Return the numbers that can still be named, by the kind of definition."""
+        return {
+            "thread": {*self.idents.copy().values(), *self.launched.copy().values()},
+            "pool": {*self.pools.copy().values(), *self.queues.copy().values()},
+            "object": set(self.objects.copy().values()),
+            "set": self.sets.copy(),
+        }
+
     def new_set(self, ranges: list[int]) -> int:
         """Define a set of futures, given as flat ranges of task numbers, and return its number."""
         number = self._next["set"]()
+        self.sets.add(number)
         self._define({"set": number, "tasks": ranges})
         return number
 

@@ -25,7 +25,8 @@ from tprecord.probes import (
     threads,
 )
 from tprecord.schema import FORMAT_VERSION, TICK_NS
-from tprecord.sink import LateSink, Sink, default_path, path_of_child
+from tprecord.segments import Segments
+from tprecord.sink import LateSink, Sink, SinkError, default_path, path_of_child
 from tprecord.version import VERSION
 from tprecord.writer import Writer
 
@@ -74,6 +75,8 @@ class Recording:
         quiet: bool = False,
         floors: tuple[Any, ...] = (),
         children: bool = True,
+        max_size: int | None = None,
+        gzip: bool = False,
     ) -> None:
         """Open the trace and write its header.  Raises OSError if that cannot be done.
 
@@ -83,10 +86,19 @@ class Recording:
         self._depth, self._quiet = depth, quiet
         above = Family.of_this_process()
         self._parent = 0 if above is None else above.parent
-        sink = Sink(path or default_path(program, os.getpid()), new=path is None)
+        suffix = ".gz" if gzip else ""
+        sink = Sink(
+            path or default_path(program, os.getpid()) + suffix, new=path is None, packed=gzip
+        )
         self._root = sink.path
         self._begin(sink)
-        self._buffer.definitions.append(self._header())
+        header = self._header()
+        if max_size is not None:
+            if not sink.regular:
+                raise SinkError("only a file can have a --max-size")
+            self._writer.segments = Segments(sink, header, max_size, self._names.living)
+            header = {**header, "segment": 1}
+        self._buffer.definitions.append(header)
         self._writer.flush()
 
     @classmethod
@@ -112,7 +124,7 @@ class Recording:
         self._pid, self._sink = os.getpid(), sink
         self._wall, origin_ns = time.time(), time.perf_counter_ns()
         self._buffer, signal = Buffer(), Signal()
-        names = Names(self._buffer, depth=self._depth, forked=forked)
+        names = self._names = Names(self._buffer, depth=self._depth, forked=forked)
         self._look = Look(self._buffer, names)
         self._writer = Writer(
             self._buffer,

@@ -125,6 +125,7 @@ RUN: Final = 41
 HALT: Final = 42
 RESIZE: Final = 43
 AWAIT: Final = 44
+RESUME: Final = 50
 
 EVENTS: Final[tuple[EventSpec, ...]] = (
     EventSpec(
@@ -325,6 +326,12 @@ EVENTS: Final[tuple[EventSpec, ...]] = (
         (_TASK,),
         rest="the tasks, as pairs `first, last` of ranges of their numbers",
     ),
+    EventSpec(
+        RESUME,
+        "resume",
+        "thread 0: the checkpoint ends; what stands between it and this line are events of the "
+        "past, each at its own moment, that lead to what holds now",
+    ),
 )
 
 OPERATIONS: Final[dict[int, str]] = {
@@ -452,6 +459,20 @@ DEFINITIONS: Final[tuple[DefinitionSpec, ...]] = (
         ),
     ),
     DefinitionSpec(
+        "checkpoint",
+        "the trace begins anew: nothing before this line matters to what comes after it; the "
+        "number is the segment's",
+        (
+            Field("ticks", "the moment it is made, in ticks since the recording began"),
+            Field(
+                "tasks",
+                "flat list `first, last, ...` of ranges of the numbers of tasks and promises that "
+                "are done, and that nothing up to `resume` names",
+            ),
+            Field("partial", "true if events were lost before it", optional=True),
+        ),
+    ),
+    DefinitionSpec(
         "end",
         "the recorder stopped in good order; its absence means the process was killed",
         (Field("reason", "`exit` or `stop`"),),
@@ -477,4 +498,5 @@ HEADER: Final[tuple[Field, ...]] = (
         optional=True,
     ),
     Field("process", "of a child: the name multiprocessing has given it", optional=True),
+    Field("segment", "number of the segment, of a trace in segments", optional=True),
 )

@@ -11,7 +11,8 @@ import _signal  # type: ignore[import-not-found]  # signal itself imports enum
 import errno
 import os
 import stat
-from _operator import delitem
+from _functools import partial  # type: ignore[import-not-found]
+from _operator import call, delitem
 from time import sleep
 
 TYPE_CHECKING = False
@@ -54,17 +55,21 @@ def path_of_child(path: str, pid: int) -> str:
 class Sink:
     """An open trace file, by absolute path, so that ``os.chdir`` does not matter."""
 
-    def __init__(self, path: str, *, new: bool) -> None:
+    def __init__(self, path: str, *, new: bool, packed: bool = False) -> None:
         """Open `path`.
 
         With `new` the file must not exist yet: a number is put into the name until it does not.
         Without, a file that is there is replaced if it is empty or a trace, and refused with
         `SinkError` if it is anything else: it may be the app.  Pipes and devices are written to as
-        they take it: the app never waits for who reads them.
+        they take it: the app never waits for who reads them.  `packed`: written with gzip.
         """
         self.path = os.path.abspath(path)
         self.tail = bytearray()
         """what is to be written: put it here, and call `write`"""
+        self.size = 0
+        """bytes in the file"""
+        self._packer = Packer() if packed else None
+        self._out = bytearray() if packed else self.tail
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
         flags |= getattr(os, "O_NONBLOCK", 0)
         if new:
@@ -77,7 +82,11 @@ class Sink:
         self._descriptor = _move_up(descriptor)
         status = os.fstat(self._descriptor)
         self._file = status.st_dev, status.st_ino
-        self._regular = stat.S_ISREG(status.st_mode)
+        self.regular = stat.S_ISREG(status.st_mode)
+
+    def is_behind(self) -> bool:
+        """Return whether something is still to be written."""
+        return bool(self.tail) or bool(self._out)
 
     def write(self) -> bool:
         """Append the tail to the file; return false if not all of it can be taken now.
@@ -85,8 +94,10 @@ class Sink:
         Raises OSError if none of it ever can; then there is no tail any more.  A Ctrl-C can land
         anywhere in here: no byte of the tail is lost by it, none is written twice.
         """
+        if self._packer is not None:
+            self._packer.pack(self.tail, self._out)
         try:
-            while self.tail:
+            while self._out:
                 self._check()
                 try:
                     self._write()
@@ -98,8 +109,42 @@ class Sink:
                     # the app has closed it since it was checked: once more, with a check
         except OSError:
             self.tail.clear()
+            self._out.clear()
             raise
         return True
+
+    def rotate(self, begin: bytes, archive: str) -> None:
+        """Go on in a new file at the same path that begins so; the old one is then `archive`.
+
+        Nothing may be left to be written.  At every moment there is a whole file at the path, or
+        at `archive`.  Raises OSError, and then nothing has changed.
+        """
+        new = self.path + ".new"
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0)
+        if self._packer is not None:
+            self._packer.end(self._out)
+            self.write()
+            self.tail.extend(begin)
+            self._packer.pack(self.tail, self._out)
+            begin = bytes(self._out)
+            self._out.clear()
+        descriptor = _open(new, flags)
+        try:
+            written = 0
+            while written < len(begin):
+                written += os.write(descriptor, begin[written:])
+            try:
+                os.link(self.path, archive)
+            except OSError:
+                os.rename(self.path, archive)
+            os.replace(new, self.path)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        old, self._descriptor = self._descriptor, _move_up(descriptor)
+        self._file = _identity(self._descriptor)
+        self.size = len(begin)
+        os.close(old)
 
     def _write(self) -> None:
         """Write what can be, and take it off the tail."""
@@ -119,9 +164,27 @@ class Sink:
             _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
 
     def _write_now(self) -> None:
+        out, write, before = self._out, os.write, bytes(self._out)
         # C code calls C code: a Ctrl-C lands before both steps or after them.
-        tail, write = self.tail, os.write
-        list(map(delitem, (tail,), map(slice, map(write, (self._descriptor,), (tail,)))))
+        list(map(delitem, (out,), map(slice, map(write, (self._descriptor,), (out,)))))
+        self.size += len(before) - len(out)
+        if self.regular and not self._is_open():
+            self._take_back(before)
+
+    def _take_back(self, before: bytes) -> None:
+        """The app has closed the descriptor, just before the write or just after it."""
+        self._open_again()
+        missing = self.size - os.fstat(self._descriptor).st_size
+        if missing > 0:
+            written = before[: len(before) - len(self._out)]
+            self._out[:0] = written[-missing:]
+            self.size -= min(missing, len(written))
+
+    def _is_open(self) -> bool:
+        try:
+            return _identity(self._descriptor) == self._file
+        except OSError:
+            return False
 
     def _check(self) -> None:
         """See that the descriptor is still our file's, and that the file still has a name."""
@@ -131,7 +194,7 @@ class Sink:
             status = None
         if status is None or (status.st_dev, status.st_ino) != self._file:
             self._open_again()
-        elif self._regular and not status.st_nlink:
+        elif self.regular and not status.st_nlink:
             raise SinkError("somebody has deleted the file")
 
     def _open_again(self) -> None:
@@ -150,7 +213,7 @@ class Sink:
     @property
     def can_have_siblings(self) -> bool:
         """True if traces of children can stand beside it: it is a file, and no pipe or device."""
-        return self._regular and not _is_descriptor(self.path)
+        return self.regular and not _is_descriptor(self.path)
 
     def abandon(self) -> None:
         """Let go of the file in a forked child: it is the parent's.
@@ -158,7 +221,8 @@ class Sink:
         A signal handler may have forked while its thread was writing, and that goes on here.  So
         the descriptor is not closed, but leads nowhere.
         """
-        self.tail = bytearray()
+        self.tail = self._out = bytearray()
+        self._packer = None
         try:
             if _identity(self._descriptor) == self._file:
                 nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -170,6 +234,9 @@ class Sink:
     def close(self) -> None:
         """Close the file if it is still ours."""
         try:
+            if self._packer is not None:
+                self._packer.end(self._out)
+                self.write()
             if _identity(self._descriptor) == self._file:
                 os.close(self._descriptor)
         except OSError:
@@ -199,6 +266,10 @@ class LateSink:
     def tail(self) -> bytearray:
         """What is to be written: put it here, and call `write`."""
         return self._tail if self._sink is None else self._sink.tail
+
+    def is_behind(self) -> bool:
+        """As `Sink.is_behind`."""
+        return bool(self._tail) if self._sink is None else self._sink.is_behind()
 
     def write(self) -> bool:
         """As `Sink.write`; as long as there is no event the tail is only kept."""
@@ -231,6 +302,35 @@ def _has_event(lines: bytearray) -> bool:
     return lines.startswith(b"[") or b"\n[" in lines
 
 
+class Packer:
+    """Packs with gzip, a block for each write, so that a killed process leaves all it wrote."""
+
+    def __init__(self) -> None:
+        import zlib
+
+        self._zlib = zlib
+        self._begin()
+
+    def _begin(self) -> None:
+        self._stream = self._zlib.compressobj(wbits=31)
+        self._is_empty = True
+
+    def pack(self, data: bytearray, out: bytearray) -> None:
+        """Move what is in `data` to `out`, packed; a Ctrl-C lands before all of that or after."""
+        if data:
+            stream = self._stream
+            self._is_empty = False
+            packed = map(out.extend, map(stream.compress, (data,)))
+            flushed = map(out.extend, map(stream.flush, (self._zlib.Z_SYNC_FLUSH,)))
+            list(map(call, (partial(list, packed), partial(list, flushed), data.clear)))
+
+    def end(self, out: bytearray) -> None:
+        """Append what makes the file a whole one; what comes then begins another."""
+        if not self._is_empty:
+            out.extend(self._stream.flush())
+            self._begin()
+
+
 def _open(path: str, flags: int) -> int:
     """Return a descriptor; of a pipe that nobody reads yet after waiting a moment for a reader."""
     for _ in range(READER_TRIES):
@@ -253,14 +353,16 @@ def _is_descriptor(path: str) -> bool:
 
 
 def _create(path: str, flags: int) -> tuple[str, int]:
-    stem = path.removesuffix(".trace.jsonl")
+    stem, suffix, packed = path.rpartition(".trace.jsonl")
+    if not suffix:
+        stem, suffix, packed = path, ".trace.jsonl", ""
     candidate, number = path, 1
     while True:
         try:
             return candidate, os.open(candidate, flags, 0o644)
         except FileExistsError:
             number += 1
-            candidate = f"{stem}-{number}.trace.jsonl"
+            candidate = f"{stem}-{number}{suffix}{packed}"
 
 
 def _refuse_foreign(path: str) -> None:
@@ -268,10 +370,17 @@ def _refuse_foreign(path: str) -> None:
         if not stat.S_ISREG(os.stat(path).st_mode):
             return
         with open(path, "rb") as file:
-            start = file.read(12)
+            start = file.read(256)
     except FileNotFoundError:
         return
-    if start and not start.startswith((b'{"tprecord":',)) and not _is_descriptor(path):
+    if start.startswith(b"\x1f\x8b"):
+        import zlib
+
+        try:
+            start = zlib.decompressobj(wbits=31).decompress(start)
+        except zlib.error:
+            pass
+    if start and not start.startswith(b'{"tprecord":') and not _is_descriptor(path):
         raise SinkError(f"{path} exists and is not a trace")
 
 

@@ -15,11 +15,14 @@ and the one at work looks again before it goes.
 
 from __future__ import annotations
 
+from _functools import partial  # type: ignore[import-not-found]
+from _operator import call, delitem
 from _thread import allocate_lock, get_ident, start_new_thread
 from time import perf_counter_ns, sleep
 
 from tprecord.encode import definition_lines, event_lines
 from tprecord.schema import BEAT, TICK_NS
+from tprecord.segments import UNREAD
 from tprecord.sink import SinkError
 
 TYPE_CHECKING = False
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from tprecord.buffer import Buffer
     from tprecord.core import Signal
     from tprecord.look import Look
+    from tprecord.segments import Segments
     from tprecord.sink import LateSink, Sink
 
 LAG_S = 0.04
@@ -81,6 +85,7 @@ class Writer:
         self._failed = self._slow = False
         self._look = look
         self.dropped = 0
+        self.segments: Segments | None = None
         self._dropped_before = 0
         signal.tell = self.arm
         signal.raised = True
@@ -215,36 +220,61 @@ class Writer:
                     self._writing.release()
 
     def _is_behind(self) -> bool:
-        return bool(self._buffer) or bool(self._sink.tail)
+        return bool(self._buffer) or self._sink.is_behind()
 
     def _write(self) -> bool:
         """Move all that is buffered to the file; return false if it does not take it now."""
         buffer, sink = self._buffer, self._sink
-        if sink.tail and not self._write_tail():
+        if sink.is_behind() and not self._write_tail():
             if len(buffer.definitions) > FULL_OF_DEFINITIONS:
                 self._fail(SinkError("nobody has read it for too long"))
             return False
+        # The events are counted first: whatever they refer to was defined before them.
+        events, defined = len(buffer.rows), len(buffer.definitions)
+        steps = [
+            partial(delitem, buffer.rows, slice(events)),
+            partial(delitem, buffer.definitions, slice(defined)),
+        ]
         if self._failed:
-            self.dropped += len(buffer.take()[1])
-            return True
-        if self.dropped != self._dropped_before:
+            steps.append(partial(setattr, self, "dropped", self.dropped + events))
+        else:
             lost = self.dropped - self._dropped_before
-            self._dropped_before = self.dropped
-            buffer.definitions.append(
-                {"note": 1, "text": "the file did not keep up with the program", "dropped": lost}
-            )
-        definitions, rows = buffer.take()
-        try:
-            data = definition_lines(definitions)
-            if rows:
-                lines, self._last_ticks = event_lines(rows, self._last_ticks)
+            data, ticks = definition_lines(buffer.definitions[:defined]), self._last_ticks
+            if events:
+                rows = [row.copy() for row in buffer.rows[:events]]
+                lines, ticks = event_lines(rows, ticks)
                 data += lines
-        except BaseException:  # the app's Ctrl-C: nothing is lost by it
-            buffer.definitions[:0] = definitions
-            buffer.rows[:0] = rows
-            raise
-        sink.tail.extend(data)
-        return self._write_tail()
+            if lost:  # whatever is missing came after these
+                text = "the file did not keep up with the program"
+                data += definition_lines([{"note": 1, "text": text, "dropped": lost}])
+            steps += [
+                partial(sink.tail.extend, data),
+                partial(setattr, self, "_last_ticks", ticks),
+                partial(setattr, self, "_dropped_before", self._dropped_before + lost),
+            ]
+            if self.segments is not None:
+                steps.append(partial(self.segments.unread.append, data))
+        # C code calls C code: a Ctrl-C of the app lands before all of the steps, or after.
+        list(map(call, steps))
+        if self._failed:
+            return True
+        written = self._write_tail()
+        if written and self.segments is not None:
+            self._keep_segments(self.segments)
+        return written
+
+    def _keep_segments(self, segments: Segments) -> None:
+        """Begin a new one if it is time; the app's threads do it only where the ticker lags."""
+        alone = self._threads <= 0
+        if not alone and get_ident() != self._look.ticker and not segments.is_due(twice=True):
+            return
+        try:
+            if segments.is_due():
+                segments.rotate()
+            else:
+                segments.catch_up(at_least=UNREAD if alone else 0)
+        except OSError as error:
+            self._fail(error)
 
     def _write_tail(self) -> bool:
         began = perf_counter_ns()
@@ -270,7 +300,7 @@ class Writer:
                 self._buffer.definitions.append({"end": 1, "reason": reason})
                 self._write_until(deadline)
                 lost = self.dropped - self._dropped_before + len(self._buffer)
-                if lost or self._sink.tail:
+                if lost or self._sink.is_behind():
                     self._complain(f"the trace is not whole: at least {lost} events are missing")
             finally:
                 self._writing.release()

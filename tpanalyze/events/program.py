@@ -17,6 +17,7 @@ class ProgramEvents:
         self.handlers: Final[dict[int, Handler]] = {
             schema.BEAT: self._beat,
             schema.STACK: self._stack,
+            schema.RESUME: self._resume,
         }
 
     def _beat(self, row: list[int], _thread: ThreadRecord, _ticks: int) -> None:
@@ -26,3 +27,10 @@ class ProgramEvents:
         _, _, _, other, site = row
         thread = self._scene.thread(other)
         thread.stack, thread.looked = site, ticks
+
+    def _resume(self, row: list[int], _thread: ThreadRecord, _ticks: int) -> None:
+        _, _, _ = row
+        state = self._scene.state
+        if state.partial:
+            state.partial = False
+            state.lose_track()

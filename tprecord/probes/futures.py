@@ -179,7 +179,12 @@ def _watch_waits_for_many(monitor: Monitor, base: ModuleType) -> None:
         """
         key = id(waiter)
         number = names.new_set(_ranges(names.future(future) for future in pending))
-        sets[key] = number, len(pending), ref(waiter, lambda _: sets.pop(key, None))
+
+        def forget(_: object) -> None:
+            sets.pop(key, None)
+            names.sets.discard(number)
+
+        sets[key] = number, len(pending), ref(waiter, forget)
         return sets[key]
 
     monitor.on_call(base.wait, waits)
