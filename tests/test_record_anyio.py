@@ -369,3 +369,27 @@ def test_one_request_less_and_all_are_answered(tmp_path: Path, framework: str, a
     run = record_source(tmp_path, APP.format(requests=2, app=app))
     assert run.stdout == "[0, 1]\n"
     assert tpanalyze.analyze(run.trace_path).verdict is Verdict.NONE
+
+
+def test_a_token_borrowed_without_a_thread_counts_as_free(tmp_path: Path) -> None:
+    """Nobody is seen to hold it, so nothing is proved of who waits for it."""
+    (tmp_path / "app.py").write_text(
+        HEAD
+        + """
+async def find():
+    return await to_thread.run_sync(int)
+def work():
+    return from_thread.run(find)
+async def main():
+    limiter = to_thread.current_default_thread_limiter()
+    limiter.total_tokens = 2
+    async with limiter:
+        async with anyio.create_task_group() as group:
+            group.start_soon(to_thread.run_sync, work)
+anyio.run(main)
+"""
+    )
+    with hanging(tmp_path, "app.py") as (_, path):
+        until(lambda: bool(read(path).of("beat")), "the recorder has looked")
+        assert len(read(path).of("await")) == 1
+        assert tpanalyze.analyze(path).verdict is not Verdict.DEADLOCK
