@@ -78,6 +78,7 @@ class Sink:
         status = os.fstat(self._descriptor)
         self._file = status.st_dev, status.st_ino
         self._regular = stat.S_ISREG(status.st_mode)
+        self._abandoned = False
 
     def write(self) -> bool:
         """Append the tail to the file; return false if not all of it can be taken now.
@@ -86,7 +87,7 @@ class Sink:
         anywhere in here: no byte of the tail is lost by it, none is written twice.
         """
         try:
-            while self.tail:
+            while self.tail and not self._abandoned:
                 self._check()
                 try:
                     self._write()
@@ -99,6 +100,8 @@ class Sink:
         except OSError:
             self.tail.clear()
             raise
+        if self._abandoned:
+            self.tail.clear()
         return True
 
     def _write(self) -> None:
@@ -135,6 +138,8 @@ class Sink:
             raise SinkError("somebody has deleted the file")
 
     def _open_again(self) -> None:
+        if self._abandoned:
+            return
         flags = os.O_WRONLY | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
         descriptor = _open(self.path, flags | getattr(os, "O_NONBLOCK", 0))
         if _identity(descriptor) != self._file:
@@ -158,7 +163,7 @@ class Sink:
         A signal handler may have forked while its thread was writing, and that goes on here.  So
         the descriptor is not closed, but leads nowhere.
         """
-        self.tail = bytearray()
+        self._abandoned = True
         try:
             if _identity(self._descriptor) == self._file:
                 nowhere = os.open(os.devnull, os.O_WRONLY)
