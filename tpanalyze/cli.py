@@ -126,9 +126,7 @@ def main(
     for suffix in [".csv"] * csv + [".parquet"] * parquet:
         paths |= {f"{name}{suffix}": BESIDE for name in ("tasks", "waits", "intervals")}
     named = traces or (_taken_for_a_value(paths, context),)
-    options = Options(
-        at_s, paths, force=force, quiet=quiet, source_lines=source_lines, show=open_
-    )
+    options = Options(at_s, paths, force=force, quiet=quiet, source_lines=source_lines, show=open_)
     try:
         found = traces_of(named)
         if len(found) > 1:

@@ -24,8 +24,8 @@ A finding has
   and ``conditions`` (what it takes for granted);
 * ``core`` and ``victims``: parties, blocked threads first, then tasks that no worker starts;
 * ``pools``: each with ``id``, ``name``, ``kind``, ``role``, ``max_workers``, the counts
-  ``workers``, ``waiting``, ``running``, ``idle``, ``starting``, ``unseen`` and ``lost``, the threads
-  ``occupied_by``, the tasks ``queued`` in order, and ``closed``;
+  ``workers``, ``waiting``, ``running``, ``idle``, ``starting``, ``unseen`` and ``lost``, the
+  threads ``occupied_by``, the tasks ``queued`` in order, and ``closed``;
 * ``advice``: each with ``slug`` and ``text``.
 
 A party has ``thread``, ``thread_name``, ``main``, ``pool`` (whose worker it is), ``task``,
