@@ -160,7 +160,9 @@ def test_what_is_no_trace_gives_one_clear_line_and_status_2(
     assert "expected" in error and "try" in error
 
 
-@pytest.mark.parametrize("words", [[], ["--nonsense"], ["x", "--at", "soon"], ["a", "b"]])
+@pytest.mark.parametrize(
+    "words", [[], ["--nonsense"], ["x", "--at", "soon"], ["a", "b", "--svg=c"]]
+)
 def test_bad_usage_exits_with_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(words) == 2
     assert "Usage: tpanalyze" in capsys.readouterr().err

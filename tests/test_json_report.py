@@ -71,6 +71,7 @@ def test_the_pool_says_who_occupies_its_workers_and_what_is_queued() -> None:
         "idle": 0,
         "starting": 0,
         "unseen": 0,
+        "lost": 0,
         "occupied_by": [2, 3],
         "queued": [3, 4],
         "closed": False,

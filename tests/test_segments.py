@@ -15,6 +15,7 @@ import pytest
 
 import tpanalyze
 from tests.recorded import PATIENCE_S, environment, until
+from tpanalyze.collect import traces_of
 from tpanalyze.findings import Report
 from tprecord.segments import size
 
@@ -78,6 +79,7 @@ def test_a_deadlock_from_before_the_oldest_segment_is_found_in_the_newest(
     segments = sorted(path for path in tmp_path.iterdir() if path.name.startswith("t."))
     assert len(segments) > 2 and tmp_path / "t.0001.jsonl" not in segments
     assert sum(path.stat().st_size for path in segments) <= 512 * 1024
+    assert traces_of([str(tmp_path)]) == [str(tmp_path / name)], "segments are no other runs"
     whole = tpanalyze.analyze(tmp_path / name)
     is_the_deadlock_from_long_ago(whole)
     alone = tmp_path / "elsewhere" / name

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -43,10 +45,12 @@ def record_until_it_hangs(
     The analyser decides, on the trace of the running process: no guess by silence or by time.
     The process is left to hang for `linger_s`, and gets SIGKILL, so nothing but what is on disk by
     then can help the analysis.
+    `trace` can be a pattern, for that of a child, which has its pid in its name.
     Raises :class:`NoHangError`.
     """
     begin = time.monotonic()
-    recorded = subprocess.Popen([sys.executable, "-m", "tprecord", *arguments], cwd=cwd)
+    command = [sys.executable, "-m", "tprecord", *arguments]
+    recorded = subprocess.Popen(command, cwd=cwd, start_new_session=True)
     try:
         while verdict_on(trace, cwd=cwd) != verdict:
             if recorded.poll() is not None:
@@ -58,8 +62,9 @@ def record_until_it_hangs(
         time.sleep(linger_s)
         return Hang(recorded.pid, proved_after_s)
     finally:
-        recorded.kill()
-        recorded.wait()
+        if recorded.poll() is None:
+            os.killpg(recorded.pid, signal.SIGKILL)  # its children too
+            recorded.wait()
 
 
 def verdict_on(trace: Path, *, cwd: Path) -> Verdict:
@@ -67,7 +72,8 @@ def verdict_on(trace: Path, *, cwd: Path) -> Verdict:
 
     Its words decide, not its exit status: a Python program that crashes ends with 1 as well.
     """
-    analyse = [sys.executable, "-m", "tpanalyze", str(trace), "--json"]
+    there = next(cwd.glob(str(trace)), trace) if "*" in trace.name else trace
+    analyse = [sys.executable, "-m", "tpanalyze", str(there), "--json"]
     done = subprocess.run(analyse, check=False, cwd=cwd, capture_output=True)
     if done.returncode == EXIT_ERROR:  # there is no trace yet, or no header in it
         return Verdict.NONE

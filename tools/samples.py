@@ -55,12 +55,17 @@ def expected(sample: Path) -> Verdict:
 
 def record(sample: Path) -> None:
     """Record the sample's program until it hangs, and a little longer."""
-    trace = Path("trace.jsonl")
-    (sample / trace).unlink(missing_ok=True)
-    command = ["-q", "-o", str(trace), "program.py"]
+    trace = sample / "trace.jsonl"
+    trace.unlink(missing_ok=True)
+    of_child = "\nprocess: child\n" in (sample / "program.py").read_text()
+    command = ["-q", "-o", trace.name, "program.py"]
+    watched = Path("trace.*.trace.jsonl" if of_child else trace.name)
     record_until_it_hangs(
-        command, trace=trace, cwd=sample, linger_s=LINGER_S, verdict=expected(sample)
+        command, trace=watched, cwd=sample, linger_s=LINGER_S, verdict=expected(sample)
     )
+    if of_child:  # it is the one that tells
+        (child,) = sample.glob(str(watched))
+        child.replace(trace)
 
 
 def main(arguments: list[str]) -> int:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from tpanalyze.collect import children_beside, traces_of
 from tpanalyze.errors import EXIT_DEADLOCK, EXIT_ERROR, EXIT_NOTHING_FOUND, UserError
 from tpanalyze.findings import Report, Verdict
 from tpanalyze.outputs import STDOUT, write
@@ -33,9 +35,11 @@ Examples:
   tpanalyze redact trace.jsonl             a copy without paths and names, to send
   tpanalyze trace.jsonl --at 12.5          what held 12.5 s after the recording began
   tpanalyze trace.jsonl --json             for programs
+  tpanalyze traces/                        all processes of a run, and what became of each
 
 \b
-Exit status: 0 nothing found, 1 deadlock found, 2 bad usage or unreadable trace.
+Exit status: 0 nothing found, 1 deadlock found, 2 bad usage or unreadable trace; of several traces
+the highest.
 """
 
 
@@ -102,7 +106,7 @@ def redact(
 @click.command(
     cls=_Command, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
 )
-@click.argument("trace", required=False)
+@click.argument("traces", metavar="TRACE...", nargs=-1)
 @click.option("--at", "at_s", type=float, metavar="SECONDS", help="Look at this moment of the run.")
 @_output("svg", "Draw the wait-for graph")
 @_output("png", "Draw the wait-for graph as a bitmap")
@@ -150,7 +154,7 @@ def redact(
 def main(
     context: click.Context,
     /,
-    trace: str | None,
+    traces: tuple[str, ...],
     at_s: float | None,
     json_path: str | None,
     explain: str | None,
@@ -165,7 +169,8 @@ def main(
 ) -> None:
     """Say what the program of TRACE waited for, why it can never end, and what to change.
 
-    TRACE is what `python -m tprecord app.py` left; - reads it from standard input.
+    TRACE is what `python -m tprecord app.py` left; - reads it from standard input.  A folder stands
+    for all traces in it: those of a program and of the processes it has started.
     An output option without a path writes beside the trace; with =- to standard output.
     """
     paths = {name: path for name, path in wanted.items() if path is not None}
@@ -173,26 +178,25 @@ def main(
         paths["json"] = json_path
     for suffix in [".csv"] * csv + [".parquet"] * parquet:
         paths |= {f"{name}{suffix}": BESIDE for name in ("tasks", "waits", "intervals")}
-    trace = trace or _taken_for_a_value(paths, context)
+    named = traces or (_taken_for_a_value(paths, context),)
+    options = Options(at_s, paths, force=force, quiet=quiet, source_lines=source_lines, show=open_)
     try:
-        if explain is not None:
-            status = _explain(trace, at_s, explain)
+        found = traces_of(named)
+        if len(found) > 1:
+            _refuse_for_several(paths, explain, context)
+            status = _run_several(found, options)
+        elif explain is not None:
+            status = _explain(found[0], at_s, explain)
         else:
-            status = _run(
-                trace,
-                at_s,
-                paths,
-                force=force,
-                quiet=quiet,
-                source_lines=source_lines,
-                show=open_,
-            )
+            status = _run(found[0], options)
     except UserError as error:
         click.echo(f"tpanalyze: {error}", err=True)
         status = EXIT_ERROR
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = EXIT_ERROR
+    except click.ClickException:
+        raise
     except Exception as error:  # else the status would be that of a deadlock
         if os.environ.get("TPANALYZE_DEBUG"):
             raise
@@ -214,36 +218,90 @@ def _taken_for_a_value(paths: dict[str, str], context: click.Context) -> str:
     raise click.UsageError("which trace? (tpanalyze TRACE)", context)
 
 
-def _run(
-    trace: str,
-    at_s: float | None,
-    paths: dict[str, str],
-    *,
-    force: bool,
-    quiet: bool,
-    source_lines: bool,
-    show: bool,
-) -> int:
+def _refuse_for_several(paths: dict[str, str], explain: str | None, context: click.Context) -> None:
+    if explain is not None:
+        raise click.UsageError("--explain takes one trace", context)
+    for name, path in paths.items():
+        if path != BESIDE and name != "json":
+            raise click.UsageError(f"--{name}={path} takes one trace", context)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user wants of a trace."""
+
+    at_s: float | None
+    paths: dict[str, str]
+    force: bool
+    quiet: bool
+    source_lines: bool
+    show: bool
+
+
+def _run(trace: str, options: Options) -> int:
+    report = _analyse_and_write(trace, options)
+    if not options.quiet and STDOUT not in options.paths.values():
+        children = children_beside(trace)
+        if children:
+            more = f" and {len(children) - 1} more" if len(children) > 1 else ""
+            click.echo(f"processes it has started left traces too: {children[0]}{more}", err=True)
+    return _status(report)
+
+
+def _run_several(traces: list[str], options: Options) -> int:
+    """Report on each trace, then on all of them; what cannot be read is said and left out."""
+    json_path = options.paths.get("json")
+    quiet = options.quiet or json_path == STDOUT
+    paths = {name: path for name, path in options.paths.items() if name != "json"}
+    of_each = replace(options, quiet=quiet, paths=paths)
+    reports = []
+    for trace in traces:
+        if not quiet:
+            click.echo(f"==> {trace} <==")
+        try:
+            reports.append(_analyse_and_write(trace, of_each))
+        except UserError as error:
+            click.echo(f"tpanalyze: {error}", err=True)
+        if not quiet:
+            click.echo()
+    if json_path is not None:
+        from tpanalyze.render.json_report import render_json_of_several  # noqa: PLC0415
+
+        write(render_json_of_several(reports), json_path, force=options.force)
+    unreadable = len(traces) - len(reports)
+    if not quiet:
+        from tpanalyze.render.overview import render_overview  # noqa: PLC0415
+
+        click.echo(render_overview(reports, unreadable), nl=False)
+    return max([*map(_status, reports), *([EXIT_ERROR] if unreadable else [])])
+
+
+def _analyse_and_write(trace: str, options: Options) -> Report:
+    """Analyse a trace, print the report, and write what is wanted to where it is wanted."""
     from tpanalyze.analysis import analyze, load  # noqa: PLC0415  # --help need not wait for it
 
-    source, at_ns = _source(trace), _nanoseconds(at_s)
-    products = [PRODUCTS[name] for name in paths]
+    source, at_ns = _source(trace), _nanoseconds(options.at_s)
+    products = [PRODUCTS[name] for name in options.paths]
     run: Run | None = None
     if any(product.needs >= Needs.RUN for product in products):
         run = load(source, at_ns=at_ns, deeds=any(p.needs is Needs.DEEDS for p in products))
     report = analyze(source, at_ns=at_ns) if run is None else run.report
     written = []
-    for name, given in paths.items():
+    for name, given in options.paths.items():
         path = _place(trace, name) if given == BESIDE else given
-        write(PRODUCTS[name].made_of(report, run), path, force=force)
+        write(PRODUCTS[name].made_of(report, run), path, force=options.force)
         if path != STDOUT:
             written.append(path)
-            if show:
+            if options.show:
                 click.launch(path)
-    if not quiet and STDOUT not in paths.values():
-        click.echo(_text(report, trace, source=source_lines), nl=False)
+    if not options.quiet and STDOUT not in options.paths.values():
+        click.echo(_text(report, trace, source=options.source_lines), nl=False)
         for path in written:
             click.echo(f"wrote {path}", err=True)
+    return report
+
+
+def _status(report: Report) -> int:
     return EXIT_DEADLOCK if report.verdict is Verdict.DEADLOCK else EXIT_NOTHING_FOUND
 
 

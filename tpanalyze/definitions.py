@@ -15,7 +15,9 @@ from tpanalyze.rows import BOUND
 from tpanalyze.state import (
     EXECUTOR,
     LAST_TASK,
+    NO_POOL,
     UNSEEN,
+    Call,
     ObjectRecord,
     PoolRecord,
     State,
@@ -121,6 +123,7 @@ class Definer:
             f"pool {at}" if name is None else name,
             number(definition, "max_workers"),
             unseen=number(definition, "unseen") or 0,
+            lost=number(definition, "lost") or 0,
             closed=self._state.all_closed and role == EXECUTOR,
             role=role,
         )
@@ -166,12 +169,19 @@ class Definer:
         self._state.sets[at] = (size, tuple(flat))
         return None
 
-    def _future(self, at: int, _definition: Definition) -> str | None:
+    def _future(self, at: int, definition: Definition) -> str | None:
+        state = self._state
         if at > LAST_TASK:
             return "its number is too high"
-        if not self._state.created.add(at):
+        if not state.created.add(at):
             return _AGAIN
-        self._state.unknown[at] = birth(0, 0, UNSEEN)
+        if text(definition, "origin") == "inherited":
+            call = state.call_numbers.setdefault(_INHERITED, len(state.calls))
+            if call == len(state.calls):
+                state.calls.append(_INHERITED)
+            state.promises[at] = birth(0, 0, call)
+        else:
+            state.unknown[at] = birth(0, 0, UNSEEN)
         return None
 
     def _object(self, at: int, definition: Definition) -> str | None:
@@ -215,4 +225,6 @@ def _is_ascending(ranges: list[int]) -> bool:
 
 
 _AGAIN: Final = "it is defined a second time; the first holds"
+_INHERITED: Final = Call(pool=NO_POOL)
+"""How futures came to be that were there before a fork: whoever is on this side may set them."""
 _NO_FUNCTION: Final = Function(NO_NAME)

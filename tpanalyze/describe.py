@@ -68,13 +68,13 @@ def number(count: int) -> str:
     return _NUMBERS[count] if count < len(_NUMBERS) else str(count)
 
 
-def counted(count: int, noun: str) -> str:
+def counted(count: int, noun: str, plural: str = "") -> str:
     """Return the count with its noun.
 
-    >>> counted(1, "worker"), counted(3, "worker")
-    ('one worker', 'three workers')
+    >>> counted(1, "worker"), counted(3, "worker"), counted(2, "process", "processes")
+    ('one worker', 'three workers', 'two processes')
     """
-    return f"{number(count)} {noun if count == 1 else noun + 's'}"
+    return f"{number(count)} {noun if count == 1 else plural or noun + 's'}"
 
 
 def listing(words: Sequence[str], limit: int = 4) -> str:

@@ -202,6 +202,7 @@ def _pools(state: State) -> dict[PoolId, Pool]:
             ),
             starting=pool.starting,
             unseen=pool.unseen,
+            lost=pool.lost,
             queue=tuple(queues[pool.number]),
             closed=pool.closed,
             broken=pool.broken,

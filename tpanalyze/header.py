@@ -60,6 +60,8 @@ def parse_header(value: object, shown: str, path: str, remarks: Remarks) -> Head
         started=facts.text("started"),
         clock=facts.text("clock"),
         tick_ns=tick_ns,
+        parent=facts.number("parent") if "parent" in value else None,
+        process=facts.text("process") if "process" in value else None,
     )
 
 

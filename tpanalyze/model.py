@@ -260,6 +260,8 @@ class Pool:
     """workers that were started and have not been seen to run yet"""
     unseen: int = 0
     """workers that lived before the recording began and have not been seen yet"""
+    lost: int = 0
+    """workers that a fork has left behind in the parent process; it counts them as its own"""
     queue: tuple[TaskId, ...] = ()
     """the tasks that no worker has taken yet, in order; cancelled ones included"""
     closed: bool = False
@@ -321,6 +323,10 @@ class Header:
     started: str
     clock: str
     tick_ns: int
+    parent: int | None = None
+    """of a child: pid of the nearest recorded process it descends from"""
+    process: str | None = None
+    """of a child of multiprocessing: its name"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,6 +180,8 @@ class PoolRecord:
     name: str
     max_workers: int | None
     unseen: int = 0
+    lost: int = 0
+    """workers that a fork has left behind"""
     starting: int = 0
     closed: bool = False
     broken: bool = False

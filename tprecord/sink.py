@@ -83,6 +83,7 @@ class Sink:
         status = os.fstat(self._descriptor)
         self._file = status.st_dev, status.st_ino
         self.regular = stat.S_ISREG(status.st_mode)
+        self._abandoned = False
 
     def is_behind(self) -> bool:
         """Return whether something is still to be written."""
@@ -97,7 +98,7 @@ class Sink:
         if self._packer is not None:
             self._packer.pack(self.tail, self._out)
         try:
-            while self._out:
+            while self._out and not self._abandoned:
                 self._check()
                 try:
                     self._write()
@@ -111,6 +112,9 @@ class Sink:
             self.tail.clear()
             self._out.clear()
             raise
+        if self._abandoned:
+            self.tail.clear()
+            self._out.clear()
         return True
 
     def rotate(self, begin: bytes, archive: str) -> None:
@@ -198,6 +202,8 @@ class Sink:
             raise SinkError("somebody has deleted the file")
 
     def _open_again(self) -> None:
+        if self._abandoned:
+            return
         flags = os.O_WRONLY | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
         descriptor = _open(self.path, flags | getattr(os, "O_NONBLOCK", 0))
         if _identity(descriptor) != self._file:
@@ -221,7 +227,7 @@ class Sink:
         A signal handler may have forked while its thread was writing, and that goes on here.  So
         the descriptor is not closed, but leads nowhere.
         """
-        self.tail = self._out = bytearray()
+        self._abandoned = True
         self._packer = None
         try:
             if _identity(self._descriptor) == self._file:

@@ -41,6 +41,8 @@ def _summary(case: Case) -> str:
 
 def _advice(case: Case) -> tuple[Advice, ...]:
     task = _tasks(case)[0]
+    if forked := [pool for pool in _lost(case) if pool.lost]:
+        return (_after_the_fork(case, forked), _other_start_method(), *with_timeout(case))
     return (
         Advice(
             "no-exit-in-callbacks",
@@ -50,6 +52,25 @@ def _advice(case: Case) -> tuple[Advice, ...]:
             "raise, or tell the main thread to exit instead.",
         ),
         *with_timeout(case),
+    )
+
+
+def _after_the_fork(case: Case, pools: list[Pool]) -> Advice:
+    names = case.words.pools([pool.id for pool in pools])
+    them = "it" if len(pools) == 1 else "them"
+    return Advice(
+        "make-it-after-the-fork",
+        f"Make {names} in the child: a fork copies the pool, but none of its threads. Make {them} "
+        "when first used, and anew after a fork (os.register_at_fork(after_in_child=…), or the "
+        "post-fork hook of your server).",
+    )
+
+
+def _other_start_method() -> Advice:
+    return Advice(
+        "spawn",
+        "Or start the processes with spawn or forkserver (multiprocessing.set_start_method): these "
+        "begin with a new interpreter and copy no pools, locks or queues in mid-use.",
     )
 
 

@@ -147,6 +147,12 @@ def _pool(case: Case, pool: Pool) -> str:
             return f"{name} has no worker left, and gets no more, since it is shut down"
         if pool.broken:
             return f"{name} has no worker left, and gets no more, since an initializer has failed"
+        if pool.lost:
+            return (
+                f"{name} has no worker in this process: the fork that made it has left "
+                f"{counted(pool.lost, 'worker')} behind in the parent, and the pool counts "
+                f"{'it as its' if pool.lost == 1 else 'them as its'} own"
+            )
         return (
             f"{name} has no worker left: those it was allowed have died, and a pool does not "
             "replace a dead worker"

@@ -11,9 +11,9 @@ known is ``null``.  The keys:
   ``idle`` or ``ended``), ``main``, ``daemon``, ``pool``, ``tasks`` (outermost first),
   ``operation``, ``timed`` and ``site`` of its wait, ``since_ns``, and ``stack``: where it stood
   when the recorder last looked.
-* ``trace``: the trace's name; ``program``: what was recorded, by ``name``, ``pid``, ``started``,
-  ``python``, ``implementation``, ``free_threaded``, ``platform``, ``cpus``, and by which
-  ``recorder`` and ``format``.
+* ``trace``: the trace's name; ``program``: what was recorded, by ``name``, ``pid``, ``parent``,
+  ``process``, ``started``, ``python``, ``implementation``, ``free_threaded``, ``platform``,
+  ``cpus``, and by which ``recorder`` and ``format``.
 * ``quality``: ``events``, ``ended`` (``exit``, ``stop``, or null: killed or still running),
   ``dropped``, ``complete`` and ``remarks``, each with ``grade``, ``slug``, ``text`` and ``line``.
 
@@ -24,8 +24,8 @@ A finding has
   and ``conditions`` (what it takes for granted);
 * ``core`` and ``victims``: parties, blocked threads first, then tasks that no worker starts;
 * ``pools``: each with ``id``, ``name``, ``kind``, ``role``, ``max_workers``, the counts
-  ``workers``, ``waiting``, ``running``, ``idle``, ``starting`` and ``unseen``, the threads
-  ``occupied_by``, the tasks ``queued`` in order, and ``closed``;
+  ``workers``, ``waiting``, ``running``, ``idle``, ``starting``, ``unseen`` and ``lost``, the
+  threads ``occupied_by``, the tasks ``queued`` in order, and ``closed``;
 * ``advice``: each with ``slug`` and ``text``.
 
 A party has ``thread``, ``thread_name``, ``main``, ``pool`` (whose worker it is), ``task``,
@@ -46,6 +46,7 @@ A site is a list of frames, innermost first, each with ``file``, ``line``, ``fun
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import orjson
@@ -67,14 +68,19 @@ from tpanalyze.model import (
 from tpanalyze.rules.ask import occupied_workers
 
 REPORT_VERSION: Final = 1
+_LAYOUT: Final = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 
 type Json = bool | int | float | str | list[Json] | dict[str, Json] | None
 
 
 def render_json(report: Report) -> bytes:
     """Return the report as indented JSON in UTF-8, the last line ended."""
-    options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-    return orjson.dumps(_escaped(as_json(report)), option=options)
+    return orjson.dumps(_escaped(as_json(report)), option=_LAYOUT)
+
+
+def render_json_of_several(reports: Iterable[Report]) -> bytes:
+    """Return an array of reports, in the same form."""
+    return orjson.dumps([_escaped(as_json(report)) for report in reports], option=_LAYOUT)
 
 
 def as_json(report: Report) -> dict[str, Json]:
@@ -91,6 +97,8 @@ def as_json(report: Report) -> dict[str, Json]:
         "program": {
             "name": header.program,
             "pid": header.pid,
+            "parent": header.parent,
+            "process": header.process,
             "started": header.started,
             "python": header.python,
             "implementation": header.implementation,
@@ -230,6 +238,7 @@ def _pool(snapshot: Snapshot, pool: Pool) -> Json:
         "idle": states.count(ThreadState.IDLE),
         "starting": pool.starting,
         "unseen": pool.unseen,
+        "lost": pool.lost,
         "occupied_by": [thread.id for thread in occupied_workers(snapshot, pool)],
         "queued": list(pool.queue),
         "closed": pool.closed,

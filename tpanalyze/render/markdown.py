@@ -156,7 +156,8 @@ class _Page:
         header, quality = self.report.header, self.report.quality
         ended = quality.ended or "no end record: killed, or still running"
         yield "\n<details><summary>Environment and trace</summary>\n"
-        yield f"- program {code(header.program)}, process {header.pid}"
+        child = f", child of {header.parent}" if header.parent else ""
+        yield f"- program {code(header.program)}, process {header.pid}{child}"
         yield (
             f"- {markdown(header.implementation)} {markdown(header.python)} on "
             + markdown(header.platform)

@@ -284,6 +284,8 @@ class _Text:
         if pool.starting + pool.unseen:
             parts.append(f"{pool.starting + pool.unseen} not seen yet")
         parts.append(f"{len(pool.queue)} queued")
+        if pool.lost:
+            parts.append(f"{pool.lost} left behind by a fork")
         if pool.closed:
             parts.append("shut down")
         return f"{_capital(self._words.pool(pool.id))} ({pool.kind}): {', '.join(parts)}"
@@ -291,6 +293,10 @@ class _Text:
     def _trace(self) -> Iterator[str]:
         header, quality = self._report.header, self._report.quality
         process = f"{header.program}, process {header.pid}"
+        if header.process:
+            process += f" ({header.process})"
+        if header.parent:
+            process += f", child of {header.parent}"
         python = f"{header.implementation} {header.python} on {header.platform}"
         end = _ENDS.get(quality.ended, f"ended by {quality.ended}")
         told = [

@@ -66,13 +66,14 @@ def may_grow(pool: Pool, begun: int) -> bool:
     """Return whether the next submit may start one more worker; so many have `begun` so far.
 
     Those that have ended count: a pool never forgets a worker, not even one that died of an
-    exception (CPython, ``ThreadPoolExecutor._adjust_thread_count``).
+    exception, nor one that a fork has left behind (CPython,
+    ``ThreadPoolExecutor._adjust_thread_count``).
     """
     if pool.closed or pool.broken or pool.max_workers is None:
         return False
     if pool.role is not PoolRole.EXECUTOR:
         return False
-    return begun + pool.starting + pool.unseen < pool.max_workers
+    return begun + pool.starting + pool.unseen + pool.lost < pool.max_workers
 
 
 def a_submit_may_bring_one_more_worker(snapshot: Snapshot) -> Iterator[Rule]:
