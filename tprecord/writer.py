@@ -15,27 +15,25 @@ and the one at work looks again before it goes.
 
 from __future__ import annotations
 
+from _functools import partial  # type: ignore[import-not-found]  # functools takes 1 ms
+from _operator import call, delitem
 from _thread import allocate_lock, get_ident, start_new_thread
 from time import perf_counter_ns, sleep
 
-from tprecord.encode import definition_lines, event_lines
-from tprecord.schema import BEAT, TICK_NS
+from tprecord.encode import definition_lines
+from tprecord.schema import BEAT
 from tprecord.sink import SinkError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tprecord.buffer import Buffer
-    from tprecord.core import Signal
+    from tprecord.buffer import AnyBuffer
     from tprecord.look import Look
     from tprecord.sink import LateSink, Sink
 
 LAG_S = 0.04
 """Seconds an event may stay in the buffer; 10 ms are left for the writing."""
-
-FULL = 200_000
-"""Events the buffer holds while the file does not keep up; further ones are dropped."""
 
 FULL_OF_DEFINITIONS = 50_000
 """Definitions the buffer holds while the file does not keep up; none can be dropped, so this ends
@@ -60,16 +58,13 @@ class Writer:
 
     def __init__(
         self,
-        buffer: Buffer,
+        buffer: AnyBuffer,
         sink: Sink | LateSink,
-        signal: Signal,
         *,
         look: Look,
-        origin_ns: int,
         complain: Callable[[str], None],
     ) -> None:
-        self._buffer, self._sink, self._signal = buffer, sink, signal
-        self._last_ticks = origin_ns // TICK_NS
+        self._buffer, self._sink = buffer, sink
         self._complain = complain
         self._writing = allocate_lock()
         self._threads = 0
@@ -80,10 +75,8 @@ class Writer:
         self._nap.acquire()
         self._failed = self._slow = False
         self._look = look
-        self.dropped = 0
-        self._dropped_before = 0
-        signal.tell = self.arm
-        signal.raised = True
+        self._dropped_before = self._unwritten = 0
+        buffer.tell = self.arm
 
     # ---------------------------------------------------------------- what the probes tell
 
@@ -114,18 +107,13 @@ class Writer:
             self._end_nap()
 
     def arm(self) -> None:
-        """Something was appended: see that it will be written.  Called by the signal."""
-        rows = self._buffer.rows
-        if len(rows) >= FULL:
-            rows.pop()
-            self.dropped += 1
-            return
+        """Something was appended: see that it will be written.  Called by the buffer."""
         if self._writing.locked():
-            return  # stays raised: if that writer never comes back, the buffer's size is watched
+            return  # to be told again: if that writer never comes back, the buffer's size matters
         if self._threads <= 0:
             self._flush_here()
             return
-        self._signal.raised = False
+        self._buffer.tell = None
         if self._ticking:
             self._end_nap()
             return
@@ -134,7 +122,7 @@ class Writer:
             start_new_thread(self._tick, ())
         except RuntimeError:  # no more threads, or the interpreter is on its way out
             self._ticking = False
-            self._signal.raised = True
+            self._buffer.tell = self.arm
             self._flush_here()
 
     # ---------------------------------------------------------------- the ticker
@@ -145,26 +133,30 @@ class Writer:
         except BaseException as error:  # no memory, say: the app goes on, and so may a new ticker
             self._complain(f"the trace is late: {type(error).__name__}: {error}")
             self._look.ticker = 0
-            self._ticking, self._signal.raised = False, True
+            self._ticking = False
+            self._buffer.tell = self.arm
 
     def _tick_on(self) -> None:
         self._look.ticker = get_ident()
-        beat_s = FIRST_BEAT_S
+        beat_s, quiet = FIRST_BEAT_S, False
         look_at_ns = perf_counter_ns() + LOOK_NS
         while True:
             self._nap.acquire(True, LAG_S)
-            self._signal.raised = True
+            self._buffer.tell = self.arm
             if self._is_behind():
-                beat_s = FIRST_BEAT_S
+                beat_s, quiet = FIRST_BEAT_S, False
                 if self._waiting and perf_counter_ns() >= look_at_ns:
                     look_at_ns = perf_counter_ns() + LOOK_NS
                     self._look.take_further()
                 self._flush_here()
                 continue
+            if not quiet:
+                quiet = True  # once more, for who looked at `tell` before and appends after
+                continue
             if self._waiting and self._threads > 0 and not self._failed:
                 if self._nap_for(beat_s):
                     self._look.take(None)
-                    self._buffer.rows.append([BEAT, perf_counter_ns(), 0])
+                    self._buffer.add(BEAT, 0)
                     self._flush_here()
                     beat_s = min(2 * beat_s, LAST_BEAT_S)
                 continue
@@ -177,7 +169,7 @@ class Writer:
     def _nap_for(self, seconds: float) -> bool:
         """Sleep until something happens, or else return true after `seconds`."""
         self._napping = True
-        # Whoever appends from here on raises us; what was appended before is seen now.
+        # Whoever appends from here on ends it; what was appended before is seen now.
         silent = not self._buffer and not self._nap.acquire(True, seconds)
         self._napping = False
         return silent and not self._buffer
@@ -197,7 +189,7 @@ class Writer:
         Of a disk that was slow the last time no thread of the app waits: the ticker writes.
         """
         if self._slow and self._threads > 0 and get_ident() != self._look.ticker:
-            self._signal.raised = True
+            self._buffer.tell = self.arm
             self.arm()
         else:
             self._flush_here()
@@ -224,26 +216,23 @@ class Writer:
             if len(buffer.definitions) > FULL_OF_DEFINITIONS:
                 self._fail(SinkError("nobody has read it for too long"))
             return False
-        if self._failed:
-            self.dropped += len(buffer.take()[1])
-            return True
-        if self.dropped != self._dropped_before:
-            lost = self.dropped - self._dropped_before
-            self._dropped_before = self.dropped
+        lost = buffer.dropped - self._dropped_before
+        if lost:
+            self._dropped_before += lost
             buffer.definitions.append(
                 {"note": 1, "text": "the file did not keep up with the program", "dropped": lost}
             )
-        definitions, rows = buffer.take()
-        try:
-            data = definition_lines(definitions)
-            if rows:
-                lines, self._last_ticks = event_lines(rows, self._last_ticks)
-                data += lines
-        except BaseException:  # the app's Ctrl-C: nothing is lost by it
-            buffer.definitions[:0] = definitions
-            buffer.rows[:0] = rows
-            raise
-        sink.tail.extend(data)
+        # The events first: whatever they refer to was defined before them.
+        events, remove_events = buffer.lines()
+        definitions = buffer.definitions
+        defined = slice(len(definitions))
+        steps = [remove_events, partial(delitem, definitions, defined)]
+        if self._failed:
+            self._unwritten += events.count(b"\n")
+        else:
+            steps.append(partial(sink.tail.extend, definition_lines(definitions[defined]) + events))
+        # C code calls C code: a Ctrl-C of the app lands before all of the steps, or after.
+        list(map(call, steps))
         return self._write_tail()
 
     def _write_tail(self) -> bool:
@@ -269,7 +258,8 @@ class Writer:
                 self._write_until(deadline)
                 self._buffer.definitions.append({"end": 1, "reason": reason})
                 self._write_until(deadline)
-                lost = self.dropped - self._dropped_before + len(self._buffer)
+                lost = self._buffer.dropped - self._dropped_before + self._unwritten
+                lost += len(self._buffer)
                 if lost or self._sink.tail:
                     self._complain(f"the trace is not whole: at least {lost} events are missing")
             finally:
