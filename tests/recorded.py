@@ -82,8 +82,12 @@ def read(path: Path) -> Trace:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Return the environment of a test's subprocess."""
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("TPRECORD", "COVERAGE"))}
+    """Return the environment of a test's subprocess, with the core that the tests are run on."""
+    clean = {
+        k: v
+        for k, v in os.environ.items()
+        if k == "TPRECORD_CORE" or not k.startswith(("TPRECORD", "COVERAGE"))
+    }
     return {**clean, "PYTHONPATH": str(ROOT), "PYTHONFAULTHANDLER": "1", **more}
 
 

@@ -22,7 +22,7 @@ When it hangs, end it in whatever way you like; then:  tpanalyze PATH --svg
   --no-children  record only this process, not the ones it starts
   --max-size S   keep the newest part of the trace, 100MB say, in segments: TRACE.0001.jsonl, ...
   --gzip         write the trace with gzip
-  --version      print the version
+  --version      print the version, and whether the core is in C or in Python
   -h, --help     print this
 """
 
@@ -104,17 +104,26 @@ def main() -> None:
         sys.stdout.write(USAGE)
         return
     if command.kind == "--version":
-        from tprecord.version import VERSION
-
-        sys.stdout.write(f"tprecord {VERSION}\n")
+        sys.stdout.write(f"tprecord {_version()}\n")
         return
     if sys.version_info < (3, 12):  # noqa: UP036  # a copied directory knows no requires-python
         _stop("python -m tprecord: Python 3.12 or newer is needed (sys.monitoring)\n")
     _record_and_run(command)
 
 
+def _version() -> str:
+    from tprecord import cores
+    from tprecord.version import VERSION
+
+    try:
+        return f"{VERSION}, core in {cores.choose().name}"
+    except cores.CoreError as error:
+        _stop(f"python -m tprecord: {error}\n")
+
+
 def _record_and_run(command: Command) -> None:
     from tprecord import launch
+    from tprecord.cores import CoreError
     from tprecord.monitor import NoToolId
     from tprecord.recording import DEPTH, Recording, say
 
@@ -138,6 +147,8 @@ def _record_and_run(command: Command) -> None:
             recording.look_on(command.signal)
     except ValueError as error:
         _stop(f"python -m tprecord: {error}\n{USAGE.splitlines()[0]}\n")
+    except CoreError as error:
+        _stop(f"python -m tprecord: {error}\n")
     except NoToolId as error:
         say(f"not recording: {error}")
     except OSError as error:

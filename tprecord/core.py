@@ -1,7 +1,8 @@
 """The hot callbacks: what runs for every task.
 
-Written as closures over local names: an attribute look-up would be paid for on each event of the
-app.  Three rules hold for whatever runs in a callback:
+Whatever they look up is a global of theirs: an attribute would cost the app more on each event,
+and the cells of a closure are copied on each call.  So each recording has functions of its own,
+with globals of their own: see `make_callbacks`.  Three rules hold for whatever runs in a callback:
 
 1. Nothing of the app stays referenced, not even by an exception's traceback.
 2. No callback waits for a lock: its thread may be ended at any instruction, at interpreter exit.
@@ -12,10 +13,12 @@ app.  Three rules hold for whatever runs in a callback:
 from __future__ import annotations
 
 import sys
-from time import perf_counter_ns
-from types import CodeType, FunctionType
+from _operator import itemgetter
+from time import perf_counter_ns as clock
+from types import CodeType, FrameType, FunctionType
 
-from tprecord import compat
+from tprecord.compat import SNAPSHOT_LOCALS
+from tprecord.names import TOP
 from tprecord.schema import FAIL, FINISH, READ, START, SUBMIT
 
 TYPE_CHECKING = False
@@ -23,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Protocol
 
-    from tprecord.buffer import Buffer, Row
-    from tprecord.names import Names
+    from tprecord.buffer import Buffer
+    from tprecord.names import Names, Steps, Table
 
     class Emit(Protocol):
         """Append an event of the calling thread to the buffer."""
@@ -32,103 +35,254 @@ if TYPE_CHECKING:
         def __call__(self, kind: int, *numbers: int) -> None:
             """Append it."""
 
-    OnCall = Callable[[CodeType, int, Any, Any], object]
+    Trouble = Callable[[BaseException, CodeType], None]
+    Callback = Callable[..., object]
 
+    class AnyCallbacks(Protocol):
+        """The callbacks of one recording, in Python or C."""
 
-class Signal:
-    """Tells the writer that something was appended, where it asked to be told.
-
-    ``raised`` is looked at after each event: one attribute, so that the usual case costs nothing.
-    """
-
-    __slots__ = ("raised", "tell")
-
-    def __init__(self) -> None:
-        self.raised = True
-        self.tell: Callable[[], None] = lambda: None
+        emit: Emit
+        on_call: Callback
+        on_start: Callback
+        on_return: Callback
+        on_native_return: Callback
+        on_native_raise: Callback
 
 
 class Hot:
-    """The objects of the standard library that the hot calls are made to, once imported."""
+    """The objects of the standard library that the hot callbacks look for, once imported."""
 
-    __slots__ = ("get_result", "set_exception", "set_result", "set_running", "work_item")
+    __slots__ = (
+        "future_init",
+        "get_result",
+        "set_exception",
+        "set_result",
+        "set_running",
+        "submit",
+        "work_item",
+    )
 
     def __init__(self) -> None:
         self.work_item = self.set_running = self.set_result = object()
         self.set_exception = self.get_result = object()
+        self.future_init: object = None
+        self.submit: object = None
+        """code of the function that makes the futures of pools: their births are no events"""
+
+
+class Handlers:
+    """What is called for events that are not hot, by the ``id`` of the code they happen in.
+
+    ``sys._getframe(2)`` is the frame they happen in: a callback in Python is between the two, one
+    in C calls its handlers by way of `between`.
+    """
+
+    __slots__ = ("calls", "natives", "returns", "starts")
+
+    @staticmethod
+    def between(handler: Callable[..., object], *arguments: object) -> object:
+        """Call a handler from C."""
+        return handler(*arguments)
+
+    def __init__(self) -> None:
+        self.calls: dict[int, Callable[[Any, Any], object]] = {}
+        """``handler(callee, first_argument)``"""
+        self.starts: dict[int, Callable[[], object]] = {}
+        """``handler()``"""
+        self.returns: dict[int, Callable[[Any], object]] = {}
+        """``handler(value)``"""
+        self.natives: dict[int, Callable[[bool], object]] = {}
+        """``handler(raised)``: a C function that was called is over"""
+
+
+class Callbacks:
+    """Of one recording: the callbacks for sys.monitoring, and what records other events."""
+
+    __slots__ = ("emit", "on_call", "on_native_raise", "on_native_return", "on_return", "on_start")
+
+    def __init__(
+        self,
+        on_call: Callback,
+        on_start: Callback,
+        on_return: Callback,
+        on_native_return: Callback,
+        on_native_raise: Callback,
+        emit: Emit,
+    ) -> None:
+        self.on_call, self.on_start, self.on_return = on_call, on_start, on_return
+        self.on_native_return, self.on_native_raise = on_native_return, on_native_raise
+        self.emit = emit
 
 
 def make_callbacks(
-    buffer: Buffer,
-    names: Names,
-    signal: Signal,
-    hot: Hot,
-    handlers: dict[int, Callable[[Any, Any], object]],
-    trouble: Callable[[BaseException, CodeType], None],
-) -> tuple[OnCall, Emit]:
-    """Return the callback for CALL events, and the function that appends any other event.
+    my_buffer: Buffer, my_names: Names, hot: Hot, my_handlers: Handlers, my_trouble: Trouble
+) -> Callbacks:
+    """Return the callbacks.  `hot` is read now: make new ones when it has changed.
 
-    Calls that are not hot go to ``handlers[id(code)](callee, arg0)``; where there is no handler
-    the call site is switched off.  `hot` is read now: make new callbacks when it has changed.
+    A place whose event is not hot and has no handler is switched off.
     """
-    append: Callable[[Row], None] = buffer.rows.append
-    clock = perf_counter_ns
-    getframe = sys._getframe
-    disable = sys.monitoring.DISABLE
-    snapshot_locals = compat.SNAPSHOT_LOCALS
-    local = names.local
-    futures, new_future, next_future = names.futures, names.future, names.next_future
-    get_future, get_pool, get_function = futures.get, names.pools.get, names.functions.get
-    site, get_handler = names.site, handlers.get
-    work_item, set_running, get_result = hot.work_item, hot.set_running, hot.get_result
-    set_result, set_exception = hot.set_result, hot.set_exception
+    space: dict[str, Any] = {
+        **globals(),
+        **{name: getattr(hot, name) for name in Hot.__slots__},
+        "buffer": my_buffer,
+        "names": my_names,
+        "handlers": my_handlers,
+        "trouble": my_trouble,
+        "local": my_names.local,
+        "steps": my_names.steps,
+        "futures": my_names.futures,
+        "pools": my_names.pools,
+        "functions": my_names.functions,
+        "next_future": my_names.next_future,
+    }
 
-    def emit(kind: int, *numbers: int) -> None:
+    def mine(function: Any) -> Any:
+        return FunctionType(function.__code__.replace(), space)
+
+    return Callbacks(
+        on_call=mine(_on_call),
+        on_start=mine(_on_start),
+        on_return=mine(_on_return),
+        on_native_return=mine(_on_native_return),
+        on_native_raise=mine(_on_native_raise),
+        emit=mine(_emit),
+    )
+
+
+# ----------------------------------------------------------------- what the callbacks look up
+
+_not_here: Any = None
+"""The globals of the module are a table of names and types: each recording has the values."""
+
+buffer: Buffer = _not_here
+names: Names = _not_here
+handlers: Handlers = _not_here
+trouble: Trouble = _not_here
+local: Any = _not_here
+steps: Steps = _not_here
+futures: Table = _not_here
+pools: Table = _not_here
+functions: Table = _not_here
+next_future: Callable[[], int] = _not_here
+work_item: object = _not_here
+set_running: object = _not_here
+set_result: object = _not_here
+set_exception: object = _not_here
+get_result: object = _not_here
+future_init: object = _not_here
+submit: object = _not_here
+
+getframe = sys._getframe
+disable = sys.monitoring.DISABLE
+self_and_fn = itemgetter("self", "fn")
+
+
+# ----------------------------------------------------------------------------- the callbacks
+
+
+def _emit(kind: int, *numbers: int) -> None:
+    try:
+        me = local.number
+    except AttributeError:
+        me = names.thread()
+    buffer.add(kind, me, *numbers)
+
+
+def _on_call(code: CodeType, _offset: int, callee: Any, arg0: Any) -> object:
+    row: tuple[int | None, ...]
+    try:
         try:
             me = local.number
         except AttributeError:
             me = names.thread()
-        append([kind, clock(), me, *numbers])
-        if signal.raised:
-            signal.tell()
-
-    def on_call(code: CodeType, _offset: int, callee: Any, arg0: Any) -> object:
-        try:
-            if callee is set_running:
-                row = [START, 0, 0, get_future(id(arg0)) or new_future(arg0)]
-            elif callee is set_result:
-                row = [FINISH, 0, 0, get_future(id(arg0)) or new_future(arg0)]
-            elif callee is get_result:
-                future = get_future(id(arg0)) or new_future(arg0)
-                row = [READ, 0, 0, future, site(getframe(2))]
-            elif callee is work_item:
-                frame = getframe(1)
-                values = frame.f_locals
-                executor, fn = values["self"], values["fn"]
+        if callee is set_running:
+            row = (None, START, clock(), me, futures.get(id(arg0)) or names.future(arg0))
+        elif callee is set_result:
+            row = (None, FINISH, clock(), me, futures.get(id(arg0)) or names.future(arg0))
+        elif callee is get_result or callee is work_item:
+            # Names.site, at half its price
+            caller: FrameType | None
+            try:
+                caller = getframe(2)
+            except ValueError:  # a thread of somebody's C code
+                caller = None
+            here = caller
+            found: Steps | int = steps
+            try:
+                while isinstance(found, dict):
+                    if here is None:
+                        found = found[TOP]
+                    else:
+                        found = found[id(here.f_code) + here.f_lasti]
+                        here = here.f_back
+            except KeyError:
+                found = names.new_site(caller)
+            if callee is get_result:
+                row = (None, READ, clock(), me, futures.get(id(arg0)) or names.future(arg0), found)
+            else:
+                values = getframe(1).f_locals
+                executor, fn = self_and_fn(values)
                 if type(fn) is FunctionType:
-                    function = get_function(id(fn.__code__)) or names.function(fn)
+                    function = functions.get(id(fn.__code__)) or names.function(fn)
                 else:
                     function = names.function(fn, values["args"])
-                if snapshot_locals:
+                if SNAPSHOT_LOCALS:
                     values.clear()
-                future = futures[id(arg0)] = next_future()
-                pool = get_pool(id(executor)) or names.pool(executor)
-                row = [SUBMIT, 0, 0, future, pool, function, site(frame.f_back)]
-            elif callee is set_exception:
-                row = [FAIL, 0, 0, get_future(id(arg0)) or new_future(arg0)]
-            else:
-                handler = get_handler(id(code))
-                return disable if handler is None else handler(callee, arg0)
+                pool = pools.get(id(executor)) or names.pool(executor)
+                futures[id(arg0)] = task = next_future()
+                row = (None, SUBMIT, clock(), me, task, pool, function, found)
+        elif callee is set_exception:
+            row = (None, FAIL, clock(), me, futures.get(id(arg0)) or names.future(arg0))
+        else:
+            handle = handlers.calls.get(id(code))
+            return disable if handle is None else handle(callee, arg0)
+        buffer.put(row)  # the next step after `put` was looked up: nobody changes it between
+    except BaseException as error:
+        trouble(error, code)
+    return None
+
+
+def _on_start(code: CodeType, _offset: int) -> object:
+    try:
+        if code is future_init:
             try:
-                row[2] = local.number
-            except AttributeError:
-                row[2] = names.thread()
-            row[1] = clock()
-            append(row)
-            if signal.raised:
-                signal.tell()
-        except BaseException as error:
-            trouble(error, code)
+                if getframe(2).f_code is submit:
+                    return None
+            except ValueError:  # a thread of somebody's C code
+                pass
+        handle = handlers.starts.get(id(code))
+        return disable if handle is None else handle()
+    except BaseException as error:
+        trouble(error, code)
         return None
 
-    return on_call, emit
+
+def _on_return(code: CodeType, _offset: int, value: Any) -> object:
+    try:
+        handle = handlers.returns.get(id(code))
+        return disable if handle is None else handle(value)
+    except BaseException as error:
+        trouble(error, code)
+        return None
+
+
+def _on_native_return(code: CodeType, _offset: int, _callee: Any, _arg0: Any) -> object:
+    # It comes with each CALL of what is no Python function, and cannot be switched off.
+    try:
+        if code is not submit:
+            handle = handlers.natives.get(id(code))
+            if handle is not None:
+                handle(False)
+    except BaseException as error:
+        trouble(error, code)
+    return None
+
+
+def _on_native_raise(code: CodeType, _offset: int, _callee: Any, _arg0: Any) -> object:
+    try:
+        handle = handlers.natives.get(id(code))
+        if handle is not None:
+            handle(True)
+    except BaseException as error:
+        trouble(error, code)
+    return None

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 from _thread import get_ident
-from time import perf_counter_ns
 
 from tprecord import compat
 from tprecord.schema import CENSUS, STACK
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-    from tprecord.buffer import Buffer
+    from tprecord.buffer import AnyBuffer
     from tprecord.names import Names
 
 STACK_DEPTH = 16
@@ -33,7 +32,7 @@ class Look:
     moves in circles.
     """
 
-    def __init__(self, buffer: Buffer, names: Names) -> None:
+    def __init__(self, buffer: AnyBuffer, names: Names) -> None:
         self._buffer, self._names = buffer, names
         self._seen: dict[int, tuple[int, int]] = {}
         """of each thread: its site, and the processor time it had used, at the last look"""
@@ -49,7 +48,7 @@ class Look:
         """
         if not compat.MAY_READ_FRAMES_OF_OTHERS:
             return
-        names, append = self._names, self._buffer.rows.append
+        names, add = self._names, self._buffer.add
         frames = sys._current_frames()
         seen: dict[int, tuple[int, int]] = {}
         me = get_ident()
@@ -61,10 +60,10 @@ class Look:
             site = names.site(frame, depth=STACK_DEPTH)
             seen[number] = found_so = site, _time_used(ident)
             if site and self._seen.get(number) != found_so:
-                append([STACK, perf_counter_ns(), 0, number, site])
+                add(STACK, 0, number, site)
         self._seen = seen
         if compat.threads_of_the_process() in (None, len(frames)):
-            append([CENSUS, perf_counter_ns(), 0])
+            add(CENSUS, 0)
         # else there are threads of C code, which may call Python at any time
         frames.clear()
         self.take_further()

@@ -8,11 +8,10 @@ the app imports it, which is seen by watching the import system's own ``_load_un
 from __future__ import annotations
 
 import sys
-from time import perf_counter_ns
 from types import CodeType
 
 from tprecord import compat
-from tprecord.core import Hot, make_callbacks
+from tprecord.core import Handlers, Hot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,8 +19,9 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-    from tprecord.buffer import Buffer
-    from tprecord.core import Emit, Signal
+    from tprecord.buffer import AnyBuffer
+    from tprecord.core import Emit
+    from tprecord.cores import Core
     from tprecord.names import Names
     from tprecord.writer import Writer
 
@@ -46,11 +46,11 @@ class Monitor:
 
     def __init__(
         self,
-        buffer: Buffer,
+        buffer: AnyBuffer,
         names: Names,
-        signal: Signal,
         writer: Writer,
         complain: Callable[[str], None],
+        core: Core,
     ) -> None:
         self.names = names
         self.writer = writer
@@ -81,21 +81,31 @@ class Monitor:
         self.wrappers: set[int] = set()
         """``id`` of the code of coroutines that only call another one, their free variable
         ``func``"""
-        self._buffer, self._signal, self._complain = buffer, signal, complain
+        self._buffer, self._complain = buffer, complain
+        self.core = core
         self._codes: dict[int, CodeType] = {}
         self._events: dict[int, int] = {}
-        self._calls: dict[int, Handler] = {}
-        self._starts: dict[int, Callable[[], object]] = {}
-        self._returns: dict[int, Callable[[Any], object]] = {}
-        self._natives: dict[int, Callable[[bool], object]] = {}
-        self._modules: dict[str, list[Install]] = {}
+        self._handlers = Handlers()
         self._tool: int | None = None
-        self._callback, self.emit = self._make()
+        self._modules: dict[str, list[Install]] = {}
+        self._refresh()
 
-    def _make(self) -> tuple[Callable[..., object], Emit]:
-        return make_callbacks(
-            self._buffer, self.names, self._signal, self.hot, self._calls, self._trouble
+    def _refresh(self) -> None:
+        """Make the callbacks anew, since `hot` has changed."""
+        callbacks = self.core.make_callbacks(
+            self._buffer, self.names, self.hot, self._handlers, self._trouble
         )
+        self.emit: Emit = callbacks.emit
+        self._callbacks: dict[int, Callable[..., object]] = {
+            EVENTS.CALL: callbacks.on_call,
+            EVENTS.PY_START: callbacks.on_start,
+            EVENTS.PY_RETURN: callbacks.on_return,
+            EVENTS.C_RETURN: callbacks.on_native_return,
+            EVENTS.C_RAISE: callbacks.on_native_raise,
+        }
+        if self._tool is not None:
+            for event, callback in self._callbacks.items():
+                sys.monitoring.register_callback(self._tool, event, callback)
 
     # ---------------------------------------------------------------- life
 
@@ -111,11 +121,7 @@ class Monitor:
                 "sys.monitoring tool ids 3 and 4 are taken by "
                 f"{monitoring.get_tool(3)} and {monitoring.get_tool(4)}"
             )
-        monitoring.register_callback(self._tool, EVENTS.CALL, self._callback)
-        monitoring.register_callback(self._tool, EVENTS.PY_START, self._on_start)
-        monitoring.register_callback(self._tool, EVENTS.PY_RETURN, self._on_return)
-        monitoring.register_callback(self._tool, EVENTS.C_RETURN, self._on_native_return)
-        monitoring.register_callback(self._tool, EVENTS.C_RAISE, self._on_native_raise)
+        self._refresh()
         for name, install in probes:
             self._modules.setdefault(name, []).append(install)
         bootstrap = sys.modules["_frozen_importlib"]
@@ -153,13 +159,7 @@ class Monitor:
         monitoring = sys.monitoring
         for code in self._codes.values():
             monitoring.set_local_events(tool, code, 0)
-        for event in (
-            EVENTS.CALL,
-            EVENTS.PY_START,
-            EVENTS.PY_RETURN,
-            EVENTS.C_RETURN,
-            EVENTS.C_RAISE,
-        ):
+        for event in self._callbacks:
             monitoring.register_callback(tool, event, None)
         monitoring.free_tool_id(tool)
         return True
@@ -179,9 +179,7 @@ class Monitor:
                     f"the probe {install.__module__} does not know this version of {name} "
                     f"({type(error).__name__}: {error}): what happens there is not recorded"
                 )
-        self._callback, self.emit = self._make()
-        if self._tool is not None:
-            sys.monitoring.register_callback(self._tool, EVENTS.CALL, self._callback)
+        self._refresh()
 
     # ---------------------------------------------------------------- for probes
 
@@ -193,19 +191,19 @@ class Monitor:
         """
         code = _code(function)
         if handler is not None:
-            self._calls[id(code)] = handler
+            self._handlers.calls[id(code)] = handler
         self._watch(code, EVENTS.CALL)
 
     def on_start(self, function: Any, handler: Callable[[], object]) -> None:
         """Call ``handler()`` when `function` begins."""
         code = _code(function)
-        self._starts[id(code)] = handler
+        self._handlers.starts[id(code)] = handler
         self._watch(code, EVENTS.PY_START)
 
     def on_return(self, function: Any, handler: Callable[[Any], object]) -> None:
         """Call ``handler(value)`` when `function` returns, not when it raises."""
         code = _code(function)
-        self._returns[id(code)] = handler
+        self._handlers.returns[id(code)] = handler
         self._watch(code, EVENTS.PY_RETURN)
 
     def on_native(self, function: Any, on_call: Handler, on_end: Callable[[bool], object]) -> None:
@@ -213,7 +211,7 @@ class Monitor:
 
         ``on_call`` as in `on_call`; ``on_end(raised)`` after each call it did not disable.
         """
-        self._natives[id(_code(function))] = on_end
+        self._handlers.natives[id(_code(function))] = on_end
         self.on_call(function, on_call)
 
     def watch_calls_again(self, function: Any) -> None:
@@ -229,7 +227,7 @@ class Monitor:
 
     def note_down(self, kind: int, *numbers: int) -> None:
         """Record what a look has found; no thread of the app did it."""
-        self._buffer.rows.append([kind, perf_counter_ns(), 0, *numbers])
+        self._buffer.add(kind, 0, *numbers)
 
     def _watch(self, code: CodeType, event: int) -> None:
         key = id(code)
@@ -248,40 +246,6 @@ class Monitor:
         """Say something about the recording, once, on stderr and in the trace."""
         self._buffer.definitions.append({"note": 1, "text": text})
         self._complain(text)
-
-    # ---------------------------------------------------------------- callbacks
-
-    def _on_start(self, code: CodeType, _offset: int) -> object:
-        try:
-            handler = self._starts.get(id(code))
-            return DISABLE if handler is None else handler()
-        except BaseException as error:
-            self._trouble(error, code)
-            return None
-
-    def _on_return(self, code: CodeType, _offset: int, value: Any) -> object:
-        try:
-            handler = self._returns.get(id(code))
-            return DISABLE if handler is None else handler(value)
-        except BaseException as error:
-            self._trouble(error, code)
-            return None
-
-    def _on_native_return(self, code: CodeType, _offset: int, _callee: Any, _arg0: Any) -> None:
-        try:
-            handler = self._natives.get(id(code))
-            if handler is not None:
-                handler(False)
-        except BaseException as error:
-            self._trouble(error, code)
-
-    def _on_native_raise(self, code: CodeType, _offset: int, _callee: Any, _arg0: Any) -> None:
-        try:
-            handler = self._natives.get(id(code))
-            if handler is not None:
-                handler(True)
-        except BaseException as error:
-            self._trouble(error, code)
 
     # ---------------------------------------------------------------- errors
 

@@ -21,14 +21,46 @@ from tprecord import compat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Callable, Iterable
+    from typing import Any, Protocol, overload
 
-    from tprecord.buffer import Buffer
+    from tprecord.buffer import AnyBuffer
+
+    class Table(Protocol):
+        """Numbers by ``id``: as much of a dictionary as is needed."""
+
+        # the number of a key, or None, or the default
+        @overload
+        def get(self, key: int, /) -> int | None: ...
+        @overload
+        def get(self, key: int, default: int, /) -> int: ...
+
+        def __len__(self) -> int:
+            """Return how many keys there are."""
+
+        def pop(self, key: int, default: None, /) -> int | None:
+            """Remove a key, if it is there."""
+
+        def values(self) -> Iterable[int]:
+            """Return the numbers."""
+
+        def __setitem__(self, key: int, number: int, /) -> None:
+            """Enter a number."""
+
+    Steps = dict[int, "Steps | int"]
+    """Call stacks as a tree: one step for each frame, from the innermost on, then the number.
+
+    A step is the address of the instruction the frame is at, ``id(code) + f_lasti``: no two code
+    objects share any, since a code object holds its instructions in itself.
+    """
 
 MAX_FRAMES = 24
 """No site has more frames than this, of whatever kind."""
 
 PLUMBING, FLOOR = 1, 2
+
+TOP = 0
+"""The step at the end of a call stack: nothing has called its last frame."""
 
 
 class Names:
@@ -38,23 +70,33 @@ class Names:
     same name, in the singular, when they find nothing.
     """
 
-    def __init__(self, buffer: Buffer, *, depth: int, forked: bool = False) -> None:
+    def __init__(
+        self,
+        buffer: AnyBuffer,
+        *,
+        depth: int,
+        forked: bool = False,
+        table: Callable[[], Table] = dict[int, int],
+    ) -> None:
         self.depth = depth
         """frames of the app that a site has"""
         self.forked = forked
         """the process was forked off one that is recorded, and is recorded from its first step"""
-        self.pools: dict[int, int] = {}
+        self.pools = table()
         """``id(executor)`` -> number"""
         self.queues: dict[int, int] = {}
         """``id(work queue)`` -> number of the pool"""
-        self.functions: dict[object, int] = {}
-        """``id(code)``, or (module, name) of a function without code -> number"""
-        self.sites: dict[tuple[int, ...], int] = {}
-        """``(id(code), f_lasti, ...)`` of the call stack -> number"""
+        self.functions = table()
+        """``id(code)`` -> number"""
+        self._named_functions: dict[tuple[object, str], int] = {}
+        """(module, name) of a function without code -> number"""
+        self.steps: Steps = {}
+        """the known call stacks of sites with as many frames as the user chose"""
+        self._steps_by_depth: dict[int, Steps] = {0: self.steps}
         self._sites_by_line: dict[tuple[int, ...], int] = {}
         self.strata: dict[int, int] = {}
         """``id(code)`` -> `PLUMBING` or `FLOOR`; whatever is not here is the app's own"""
-        self.futures: dict[int, int] = {}
+        self.futures = table()
         """``id(future)`` -> number of its task.  Every birth of a future is seen and overwrites
         the entry, so an entry is never another future's, and there are no more entries than
         addresses futures ever stood at."""
@@ -201,7 +243,7 @@ class Names:
         self._watch(thing, self.pools, number)
         return number
 
-    def _watch(self, thing: object, numbers: dict[int, int], number: int) -> None:
+    def _watch(self, thing: object, numbers: Table, number: int) -> None:
         """Enter `thing` into `numbers` by its ``id``, for as long as it lives."""
         key, watchers = id(thing), self._watchers
 
@@ -223,9 +265,9 @@ class Names:
     def living(self) -> dict[str, set[int]]:
         """Return the numbers that can still be named, by the kind of definition."""
         return {
-            "thread": {*self.idents.copy().values(), *self.launched.copy().values()},
-            "pool": {*self.pools.copy().values(), *self.queues.copy().values()},
-            "object": set(self.objects.copy().values()),
+            "thread": {*list(self.idents.values()), *list(self.launched.values())},
+            "pool": {*list(self.pools.values()), *list(self.queues.values())},
+            "object": set(self.objects.values()),
             "set": self.sets.copy(),
         }
 
@@ -263,11 +305,11 @@ class Names:
         return self._named(type(fn).__module__, type(fn).__qualname__)
 
     def _named(self, module: object, name: str) -> int:
-        number = self.functions.get((module, name))
+        number = self._named_functions.get((module, name))
         if number is None:
             number = self._next["function"]()
             self._define({"function": number, "name": name, "module": str(module or "")})
-            self.functions[module, name] = number
+            self._named_functions[module, name] = number
         return number
 
     def code(self, code: CodeType, module: object = None) -> int:
@@ -311,6 +353,8 @@ class Names:
         code = function.__code__
         self._codes[id(code)] = code
         self.strata[id(code)] = FLOOR
+        for steps in self._steps_by_depth.values():
+            steps.clear()
 
     def site(self, frame: FrameType | None, depth: int = 0) -> int:
         """Return the number of the call stack that begins at `frame`; 0 for None.
@@ -319,40 +363,54 @@ class Names:
         the standard library between them included, or until it stands on the floor: what runs a
         thread, a task or the program.
         """
-        key: list[int] = []
-        get_stratum, wanted, left, here = self.strata.get, depth or self.depth, MAX_FRAMES, frame
-        while here is not None and wanted and left:
-            code = id(here.f_code)
-            stratum = get_stratum(code)
-            if stratum is None:
-                wanted -= 1
-            elif stratum == FLOOR:
+        here = frame
+        try:
+            found: Steps | int = self._steps_by_depth[depth]
+            while isinstance(found, dict):
+                if here is None:
+                    found = found[TOP]
+                else:
+                    found = found[id(here.f_code) + here.f_lasti]
+                    here = here.f_back
+        except KeyError:
+            return self.new_site(frame, depth)
+        return found
+
+    def new_site(self, frame: FrameType | None, depth: int = 0) -> int:
+        """Return the number of a call stack that `steps` does not know yet."""
+        number, path = self.find_site(frame, depth)
+        steps = self._steps_by_depth.setdefault(depth, {})
+        for step in path[:-1]:
+            steps = steps.setdefault(step, {})  # type: ignore[assignment]  # a path ends but once
+        steps[path[-1]] = number
+        return number
+
+    def find_site(self, frame: FrameType | None, depth: int = 0) -> tuple[int, list[int]]:
+        """Return the number of a call stack, and the steps that are enough to know it again."""
+        wanted, left, here = depth or self.depth, MAX_FRAMES, frame
+        frames: list[int] = []
+        path: list[int] = []
+        below = 0
+        while wanted and left:
+            if here is None or self.strata.get(id(here.f_code)) == FLOOR:
+                path.append(TOP if here is None else id(here.f_code) + here.f_lasti)
+                # The code of a module runs once: what has called it then, has always called it.
+                del path[below or len(path) :]
                 break
-            key += (code, here.f_lasti)
+            code = here.f_code
+            path.append(id(code) + here.f_lasti)
+            frames += (self.code(code), here.f_lineno or 0)
+            if id(code) not in self.strata:
+                wanted -= 1
+                below = len(path) if code.co_name == "<module>" else 0
             left -= 1
             here = here.f_back
-        found = tuple(key)
-        return self.sites.get(found) or self._new_site(frame, found, depth)
-
-    def _new_site(self, frame: FrameType | None, key: tuple[int, ...], depth: int) -> int:
-        frames: list[int] = []
-        known = len(self.strata)
-        here = frame
-        for _ in key[::2]:
-            assert here is not None
-            frames += (self.code(here.f_code), here.f_lineno or 0)
-            here = here.f_back
-        if len(self.strata) != known:  # some were none of the app's: look further up
-            return self.site(frame, depth)
-        if not frames:
-            return 0
         number = self._sites_by_line.get(tuple(frames), 0)
-        if not number:
+        if frames and not number:
             number = self._next["site"]()
             self._define({"site": number, "frames": frames})
             self._sites_by_line[tuple(frames)] = number
-        self.sites[key] = number
-        return number
+        return number, path
 
 
 def _whole(number: object) -> int | None:

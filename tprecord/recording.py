@@ -7,9 +7,7 @@ import os
 import sys
 import time
 
-from tprecord import compat, waiting
-from tprecord.buffer import Buffer
-from tprecord.core import Signal
+from tprecord import compat, cores, waiting
 from tprecord.encode import definition_lines
 from tprecord.family import VARIABLE, Family
 from tprecord.look import Look
@@ -78,12 +76,16 @@ class Recording:
         max_size: int | None = None,
         gzip: bool = False,
     ) -> None:
-        """Open the trace and write its header.  Raises OSError if that cannot be done.
+        """Open the trace and write its header.
+
+        Raises OSError if that cannot be done, `tprecord.cores.CoreError` if the environment asks
+        for a core that is not there.
 
         `floors` are functions below which there is nothing of the app: see `Names.add_floor`.
         """
         self._floors, self._program, self._children = floors, program, children
         self._depth, self._quiet = depth, quiet
+        self._core = cores.choose()
         above = Family.of_this_process()
         self._parent = 0 if above is None else above.parent
         suffix = ".gz" if gzip else ""
@@ -107,6 +109,7 @@ class Recording:
         self = cls.__new__(cls)
         self._floors, self._program, self._children = (), "", True
         self._depth, self._quiet = family.depth, True
+        self._core = cores.choose()
         self._parent, self._root = family.parent, family.path
         self._begin(self._late_sink())
         self._monitor.family = f"{VARIABLE}={family.value}"
@@ -123,20 +126,20 @@ class Recording:
     def _begin(self, sink: Sink | LateSink, *, forked: bool = False) -> None:
         self._pid, self._sink = os.getpid(), sink
         self._wall, origin_ns = time.time(), time.perf_counter_ns()
-        self._buffer, signal = Buffer(), Signal()
-        names = self._names = Names(self._buffer, depth=self._depth, forked=forked)
+        self._buffer = self._core.buffer(origin_ns)
+        names = self._names = Names(
+            self._buffer, depth=self._depth, forked=forked, table=self._core.table
+        )
         self._look = Look(self._buffer, names)
         self._writer = Writer(
             self._buffer,
             sink,
-            signal,
             look=self._look,
-            origin_ns=origin_ns,
             complain=say,  # also if quiet: nothing else tells that there is no trace
         )
         for function in self._floors:
             names.add_floor(function)
-        self._monitor = Monitor(self._buffer, names, signal, self._writer, self._complain)
+        self._monitor = Monitor(self._buffer, names, self._writer, self._complain, self._core)
         self._look.further = self._monitor.looks
         self._monitor.leave = self._leave
 

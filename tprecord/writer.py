@@ -15,13 +15,13 @@ and the one at work looks again before it goes.
 
 from __future__ import annotations
 
-from _functools import partial  # type: ignore[import-not-found]
+from _functools import partial  # type: ignore[import-not-found]  # functools takes 1 ms
 from _operator import call, delitem
 from _thread import allocate_lock, get_ident, start_new_thread
 from time import perf_counter_ns, sleep
 
-from tprecord.encode import definition_lines, event_lines
-from tprecord.schema import BEAT, TICK_NS
+from tprecord.encode import definition_lines
+from tprecord.schema import BEAT
 from tprecord.segments import UNREAD
 from tprecord.sink import SinkError
 
@@ -29,17 +29,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tprecord.buffer import Buffer
-    from tprecord.core import Signal
+    from tprecord.buffer import AnyBuffer
     from tprecord.look import Look
     from tprecord.segments import Segments
     from tprecord.sink import LateSink, Sink
 
 LAG_S = 0.04
 """Seconds an event may stay in the buffer; 10 ms are left for the writing."""
-
-FULL = 200_000
-"""Events the buffer holds while the file does not keep up; further ones are dropped."""
 
 FULL_OF_DEFINITIONS = 50_000
 """Definitions the buffer holds while the file does not keep up; none can be dropped, so this ends
@@ -64,16 +60,13 @@ class Writer:
 
     def __init__(
         self,
-        buffer: Buffer,
+        buffer: AnyBuffer,
         sink: Sink | LateSink,
-        signal: Signal,
         *,
         look: Look,
-        origin_ns: int,
         complain: Callable[[str], None],
     ) -> None:
-        self._buffer, self._sink, self._signal = buffer, sink, signal
-        self._last_ticks = origin_ns // TICK_NS
+        self._buffer, self._sink = buffer, sink
         self._complain = complain
         self._writing = allocate_lock()
         self._threads = 0
@@ -84,11 +77,10 @@ class Writer:
         self._nap.acquire()
         self._failed = self._slow = False
         self._look = look
-        self.dropped = 0
         self.segments: Segments | None = None
-        self._dropped_before = 0
-        signal.tell = self.arm
-        signal.raised = True
+        self._dropped_before = self._unwritten = 0
+        self._ended = False
+        buffer.tell = self.arm
 
     # ---------------------------------------------------------------- what the probes tell
 
@@ -119,18 +111,13 @@ class Writer:
             self._end_nap()
 
     def arm(self) -> None:
-        """Something was appended: see that it will be written.  Called by the signal."""
-        rows = self._buffer.rows
-        if len(rows) >= FULL:
-            rows.pop()
-            self.dropped += 1
-            return
+        """Something was appended: see that it will be written.  Called by the buffer."""
         if self._writing.locked():
-            return  # stays raised: if that writer never comes back, the buffer's size is watched
+            return  # to be told again: if that writer never comes back, the buffer's size matters
         if self._threads <= 0:
             self._flush_here()
             return
-        self._signal.raised = False
+        self._buffer.tell = None
         if self._ticking:
             self._end_nap()
             return
@@ -139,7 +126,7 @@ class Writer:
             start_new_thread(self._tick, ())
         except RuntimeError:  # no more threads, or the interpreter is on its way out
             self._ticking = False
-            self._signal.raised = True
+            self._buffer.tell = self.arm
             self._flush_here()
 
     # ---------------------------------------------------------------- the ticker
@@ -150,26 +137,30 @@ class Writer:
         except BaseException as error:  # no memory, say: the app goes on, and so may a new ticker
             self._complain(f"the trace is late: {type(error).__name__}: {error}")
             self._look.ticker = 0
-            self._ticking, self._signal.raised = False, True
+            self._ticking = False
+            self._buffer.tell = self.arm
 
     def _tick_on(self) -> None:
         self._look.ticker = get_ident()
-        beat_s = FIRST_BEAT_S
+        beat_s, quiet = FIRST_BEAT_S, False
         look_at_ns = perf_counter_ns() + LOOK_NS
         while True:
             self._nap.acquire(True, LAG_S)
-            self._signal.raised = True
+            self._buffer.tell = self.arm
             if self._is_behind():
-                beat_s = FIRST_BEAT_S
+                beat_s, quiet = FIRST_BEAT_S, False
                 if self._waiting and perf_counter_ns() >= look_at_ns:
                     look_at_ns = perf_counter_ns() + LOOK_NS
                     self._look.take_further()
                 self._flush_here()
                 continue
+            if not quiet:
+                quiet = True  # once more, for who looked at `tell` before and appends after
+                continue
             if self._waiting and self._threads > 0 and not self._failed:
                 if self._nap_for(beat_s):
                     self._look.take(None)
-                    self._buffer.rows.append([BEAT, perf_counter_ns(), 0])
+                    self._buffer.add(BEAT, 0)
                     self._flush_here()
                     beat_s = min(2 * beat_s, LAST_BEAT_S)
                 continue
@@ -182,7 +173,7 @@ class Writer:
     def _nap_for(self, seconds: float) -> bool:
         """Sleep until something happens, or else return true after `seconds`."""
         self._napping = True
-        # Whoever appends from here on raises us; what was appended before is seen now.
+        # Whoever appends from here on ends it; what was appended before is seen now.
         silent = not self._buffer and not self._nap.acquire(True, seconds)
         self._napping = False
         return silent and not self._buffer
@@ -202,7 +193,7 @@ class Writer:
         Of a disk that was slow the last time no thread of the app waits: the ticker writes.
         """
         if self._slow and self._threads > 0 and get_ident() != self._look.ticker:
-            self._signal.raised = True
+            self._buffer.tell = self.arm
             self.arm()
         else:
             self._flush_here()
@@ -220,7 +211,8 @@ class Writer:
                     self._writing.release()
 
     def _is_behind(self) -> bool:
-        return bool(self._buffer) or self._sink.is_behind()
+        # What daemon threads append after the end is no part of the trace any more.
+        return not self._ended and (bool(self._buffer) or self._sink.is_behind())
 
     def _write(self) -> bool:
         """Move all that is buffered to the file; return false if it does not take it now."""
@@ -229,37 +221,29 @@ class Writer:
             if len(buffer.definitions) > FULL_OF_DEFINITIONS:
                 self._fail(SinkError("nobody has read it for too long"))
             return False
-        # The events are counted first: whatever they refer to was defined before them.
-        events, defined = len(buffer.rows), len(buffer.definitions)
-        steps = [
-            partial(delitem, buffer.rows, slice(events)),
-            partial(delitem, buffer.definitions, slice(defined)),
-        ]
+        lost = buffer.dropped - self._dropped_before
+        # The events first: whatever they refer to was defined before them.
+        events, remove_events = buffer.lines()
+        definitions = buffer.definitions
+        defined = slice(len(definitions))
+        steps = [remove_events, partial(delitem, definitions, defined)]
         if self._failed:
-            steps.append(partial(setattr, self, "dropped", self.dropped + events))
+            self._unwritten += events.count(b"\n")
         else:
-            lost = self.dropped - self._dropped_before
-            data, ticks = definition_lines(buffer.definitions[:defined]), self._last_ticks
-            if events:
-                rows = [row.copy() for row in buffer.rows[:events]]
-                lines, ticks = event_lines(rows, ticks)
-                data += lines
+            data = definition_lines(definitions[defined]) + events
             if lost:  # whatever is missing came after these
                 text = "the file did not keep up with the program"
                 data += definition_lines([{"note": 1, "text": text, "dropped": lost}])
             steps += [
                 partial(sink.tail.extend, data),
-                partial(setattr, self, "_last_ticks", ticks),
                 partial(setattr, self, "_dropped_before", self._dropped_before + lost),
             ]
             if self.segments is not None:
                 steps.append(partial(self.segments.unread.append, data))
         # C code calls C code: a Ctrl-C of the app lands before all of the steps, or after.
         list(map(call, steps))
-        if self._failed:
-            return True
-        written = self._write_tail()
-        if written and self.segments is not None:
+        written = self._failed or self._write_tail()
+        if written and self.segments is not None and not self._failed:
             self._keep_segments(self.segments)
         return written
 
@@ -296,10 +280,15 @@ class Writer:
         if self._writing.acquire(True, 1.0):  # a daemon thread may have been ended holding it
             try:
                 deadline = perf_counter_ns() + PATIENCE_NS
-                self._write_until(deadline)
-                self._buffer.definitions.append({"end": 1, "reason": reason})
-                self._write_until(deadline)
-                lost = self.dropped - self._dropped_before + len(self._buffer)
+                drained = self._write_until(deadline)
+                self._ended = True
+                lost = self._buffer.dropped - self._dropped_before + self._unwritten
+                if drained and not self._failed:
+                    self._sink.tail.extend(definition_lines([{"end": 1, "reason": reason}]))
+                    while not self._write_tail() and perf_counter_ns() < deadline:
+                        sleep(LAG_S / 4)
+                else:
+                    lost += len(self._buffer)
                 if lost or self._sink.is_behind():
                     self._complain(f"the trace is not whole: at least {lost} events are missing")
             finally:
@@ -308,6 +297,10 @@ class Writer:
         self._threads = 0
         self._end_nap()
 
-    def _write_until(self, deadline_ns: int) -> None:
-        while self._is_behind() and not self._write() and perf_counter_ns() < deadline_ns:
+    def _write_until(self, deadline_ns: int) -> bool:
+        """Write what is buffered, and return true if that was possible by then."""
+        while self._is_behind() and not self._write():
+            if perf_counter_ns() >= deadline_ns:
+                return False
             sleep(LAG_S / 4)
+        return True

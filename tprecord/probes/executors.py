@@ -38,6 +38,7 @@ def install(monitor: Monitor, thread: ModuleType) -> None:
     """Watch executors: their queue, the lives of their workers, their shutdown."""
     executor = thread.ThreadPoolExecutor
     monitor.hot.work_item = thread._WorkItem
+    monitor.hot.submit = executor.submit.__code__
     monitor.names.recorded |= {
         id(executor.submit.__code__),
         id(thread._WorkItem.run.__code__),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from _weakref import ref
 
-from tprecord import encode, waiting
+from tprecord import waiting
 from tprecord.frames import local_values
 from tprecord.schema import CANCEL, FAIL, FINISH, OPERATION, PROMISE, READ, WAIT
 from tprecord.timeouts import AT_ONCE, ticks
@@ -23,12 +23,13 @@ DISABLE = sys.monitoring.DISABLE
 
 def install(monitor: Monitor, base: ModuleType) -> None:
     """Watch futures: their birth, what is awaited of them, and who sets or cancels them."""
-    encode.prepare()
+    monitor.core.prepare()
     future_class = base.Future
     monitor.hot.set_running = future_class.set_running_or_notify_cancel
     monitor.hot.set_result = future_class.set_result
     monitor.hot.set_exception = future_class.set_exception
     monitor.hot.get_result = future_class._Future__get_result
+    monitor.hot.future_init = future_class.__init__.__code__
     _watch_promises(monitor, base)
     _watch_waits_for_one(monitor, base)
     _watch_waits_for_many(monitor, base)
@@ -41,19 +42,16 @@ PROBES = (("concurrent.futures._base", install),)
 def _watch_promises(monitor: Monitor, base: ModuleType) -> None:
     """Record the futures that no recorded pool makes, and who sets them."""
     names = monitor.names
-    condition = sys.modules["threading"].Condition
     invoke_callbacks = base.Future._invoke_callbacks
     promises: dict[int, int] = {}
     ends_watched = False
 
-    def is_born(callee: Any, _: Any) -> object:
+    def is_born() -> None:
         nonlocal ends_watched
-        if callee is not condition:
-            return DISABLE
         here = sys._getframe(2)
         maker = here.f_back
         if maker is not None and id(maker.f_code) in names.recorded:
-            return None
+            return
         (future,) = local_values(here, "self")
         while maker is not None and _initialises(maker, future):
             maker = maker.f_back  # a subclass's: what matters is who made the object
@@ -66,7 +64,6 @@ def _watch_promises(monitor: Monitor, base: ModuleType) -> None:
         number = names.next_future()
         names.futures[id(future)] = promises[id(future)] = number
         monitor.emit(PROMISE, number, names.site(maker))
-        return None
 
     def sets(kind: int) -> Callable[[Any, Any], object]:
         def is_set(callee: Any, arg0: Any) -> object:
@@ -86,7 +83,7 @@ def _watch_promises(monitor: Monitor, base: ModuleType) -> None:
 
         return is_set
 
-    monitor.on_call(base.Future.__init__, is_born)
+    monitor.on_start(base.Future.__init__, is_born)
 
 
 def _initialises(frame: FrameType, thing: object) -> bool:
