@@ -86,11 +86,11 @@ def test_nobody_s_child_is_recorded_if_the_user_does_not_want_it(tmp_path: Path)
         assert children == []
 
 
-CHILD = """
+CHILD = f"""
 import os, sys
 from concurrent.futures import ThreadPoolExecutor
 ThreadPoolExecutor(1).submit(int).result()
-assert not [name for name in os.environ if name.startswith("TPRECORD")]
+assert not [name for name in os.environ if name == {VARIABLE!r}]
 """
 
 
@@ -103,7 +103,7 @@ import os, subprocess, sys
 before = dict(os.environ)
 subprocess.run([sys.executable, "-c", {CHILD!r}]{how}, check=True)
 assert os.environ == before
-assert not [name for name in os.environ if name.startswith("TPRECORD")]
+assert not [name for name in os.environ if name == {VARIABLE!r}]
 from concurrent.futures import ThreadPoolExecutor
 ThreadPoolExecutor(1).submit(int).result()
 """

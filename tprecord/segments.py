@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 SEGMENTS = 8
 """How many there are at most."""
 
+ROOM = 3
+"""Of so many segments the room is left free for the newest: it is changed late on a busy machine."""
+
 LEAST = 512 * 1024
 """Bytes a trace may at least have: below that it would be checkpoints for the most part."""
 
@@ -101,7 +104,7 @@ class Segments:
         return f"{stem}.{number:04d}{suffix if stem != path else ''}"
 
     def _delete_old(self) -> None:
-        left = self._max_size - self._max_size // SEGMENTS - self._sink.size
+        left = self._max_size - ROOM * self._max_size // SEGMENTS - self._sink.size
         while self._archives and sum(size for _, size in self._archives) > left:
             path, _ = self._archives.pop(0)
             try:

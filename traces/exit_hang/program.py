@@ -13,7 +13,8 @@ from threading import Barrier
 how = sys.argv[1] if len(sys.argv) > 1 else "deadlock"
 WORKERS = 2
 pool = ThreadPoolExecutor(3 if how == "enough-workers" else WORKERS, thread_name_prefix="mail")
-all_begun = Barrier(WORKERS + 1)
+both_at_it = Barrier(WORKERS)
+all_asked = Barrier(WORKERS + 1)
 
 
 def deliver(address):
@@ -21,8 +22,9 @@ def deliver(address):
 
 
 def send(address):
+    both_at_it.wait()
     receipt = None if how == "rearranged" else pool.submit(deliver, address)
-    all_begun.wait()
+    all_asked.wait()
     if receipt is None:
         return deliver(address)
     try:
@@ -33,5 +35,5 @@ def send(address):
 
 for address in ("ada@example.org", "grace@example.org"):
     pool.submit(send, address)
-all_begun.wait()
+all_asked.wait()
 print("all mail is on its way")
