@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tpanalyze.atoms import ANYBODY
-from tpanalyze.describe import at, listing, lock, thing
+from tpanalyze.describe import at, listing, thing
 from tpanalyze.edges import joined
 from tpanalyze.kinds.case import Case
 from tpanalyze.kinds.phrases import sentence
@@ -92,8 +92,9 @@ def conditions(case: Case, quality: Quality) -> tuple[str, ...]:
     if case.blocks:
         things = listing(list(dict.fromkeys(thing(wait.object) for _, wait in case.blocks)))
         found.append(f"no signal handler, C code or other process ends the wait on {things}")
-    if locks := listing(list(dict.fromkeys(lock(w) for _, w in case.locks if not w.reentrant))):
-        found.append(f"no signal handler or C code releases {locks}")
+    plain = [thing(wait.object) for _, wait in case.locks if not wait.reentrant]
+    if plain:
+        found.append(f"no signal handler or C code releases {listing(sorted(set(plain)))}")
     if any(thread.main for thread in case.threads):
         found.append("no signal (Ctrl-C, say) raises an exception in the main thread")
     for thread, wait in case.drains:
@@ -127,10 +128,11 @@ def _while_others_move(case: Case) -> list[str]:
             "recorder last looked)"
         )
     kept = [w for _, w in case.locks if not w.reentrant and is_kept_by_its_owner(case.snapshot, w)]
-    found += [
-        f"no thread but the one that has {held} releases it, as the end of its with block does"
-        for held in dict.fromkeys(lock(wait) for wait in kept)
-    ]
+    if kept:
+        names = listing(sorted({thing(wait.object) for wait in kept}))
+        found.append(
+            f"no thread releases {names} for the one that has it, whose with block does that"
+        )
     sized = [pool for pool in case.pools if pool.role is not PoolRole.LOOP]
     if full := [pool.id for pool in sized if not (pool.closed or pool.broken)]:
         found.append(f"nobody changes the size of {words.pools(full)} from outside")

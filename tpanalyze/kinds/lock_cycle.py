@@ -39,7 +39,7 @@ def _summary(case: Case) -> str:
     if len(steps) > _TOLD:
         steps = [*steps[: _TOLD - 1], f"so on through {number(len(steps) - _TOLD + 1)} more"]
     end = "neither" if len(circle) == 2 else "none of them"
-    return f"{listing(steps)}: {end} can ever go on."
+    return f"{', and '.join(steps)}: {end} can ever go on."
 
 
 def _advice(case: Case) -> tuple[Advice, ...]:
