@@ -21,10 +21,13 @@ ENTRIES = {
     if re.match(r"[a-z]+(-[a-z]+)+\n", entry)
 }
 PROGRAMS = [
-    (kind, tag, program)
+    (kind, tag, tuple(options.split()), program)
     for kind, entry in ENTRIES.items()
-    for tag, program in re.findall(r"^```python (\S+)\n(.*?)^```", entry, re.MULTILINE | re.DOTALL)
+    for tag, options, program in re.findall(
+        r"^```python (\S+)(.*?)\n(.*?)^```", entry, re.MULTILINE | re.DOTALL
+    )
 ]
+"""kind, ``before`` or ``after``, options of the recorder, program"""
 
 
 ATTEMPTS = 20
@@ -43,10 +46,11 @@ def test_an_entry_says_meaning_proof_doubts_and_fix(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "program"), [(kind, text) for kind, tag, text in PROGRAMS if tag == "before"]
+    ("kind", "options", "program"),
+    [(kind, options, text) for kind, tag, options, text in PROGRAMS if tag == "before"],
 )
 def test_the_program_before_hangs_and_is_given_its_kind(
-    kind: str, program: str, tmp_path: Path
+    kind: str, options: tuple[str, ...], program: str, tmp_path: Path
 ) -> None:
     def kinds(path: Path) -> list[str]:
         return [found.kind for found in tpanalyze.analyze(path).findings]
@@ -60,7 +64,7 @@ def test_the_program_before_hangs_and_is_given_its_kind(
         # a set of threads has its order from their addresses: give them others each time
         noise = f"import threading; noise = [threading.Thread() for _ in range({attempt})]\n"
         (place / "program.py").write_text(noise + program if attempt else program)
-        with hanging(place, "program.py") as (process, path):
+        with hanging(place, *options, "program.py") as (process, path):
             until(lambda: bool(read(path).header), "there is a trace")
             until(partial(is_over, process, path), f"{kind} is found")
             if process.poll() is None:
@@ -70,10 +74,13 @@ def test_the_program_before_hangs_and_is_given_its_kind(
 
 
 @pytest.mark.parametrize(
-    ("kind", "program"), [(kind, text) for kind, tag, text in PROGRAMS if tag == "after"]
+    ("kind", "options", "program"),
+    [(kind, options, text) for kind, tag, options, text in PROGRAMS if tag == "after"],
 )
-def test_the_program_after_ends_and_is_given_none(kind: str, program: str, tmp_path: Path) -> None:
+def test_the_program_after_ends_and_is_given_none(
+    kind: str, options: tuple[str, ...], program: str, tmp_path: Path
+) -> None:
     (tmp_path / "program.py").write_text(program)
-    run = record(tmp_path, "program.py", cwd=tmp_path)
+    run = record(tmp_path, *options, "program.py", cwd=tmp_path)
     assert run.status == 0, (kind, run.stderr)
     assert tpanalyze.analyze(run.trace_path).verdict is Verdict.NONE

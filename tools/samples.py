@@ -57,8 +57,10 @@ def record(sample: Path) -> None:
     """Record the sample's program until it hangs, and a little longer."""
     trace = sample / "trace.jsonl"
     trace.unlink(missing_ok=True)
-    of_child = "\nprocess: child\n" in (sample / "program.py").read_text()
-    command = ["-q", "-o", trace.name, "program.py"]
+    text = (sample / "program.py").read_text()
+    options = re.findall(r"^option: (\S+)$", text, re.MULTILINE)
+    of_child = "\nprocess: child\n" in text
+    command = ["-q", "-o", trace.name, *options, "program.py"]
     watched = Path("trace.*.trace.jsonl" if of_child else trace.name)
     record_until_it_hangs(
         command, trace=watched, cwd=sample, linger_s=LINGER_S, verdict=expected(sample)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final, NamedTuple
 
-from tpanalyze.model import PoolId, TaskId, ThreadId
+from tpanalyze.model import ObjectId, PoolId, TaskId, ThreadId
 
 
 class AtomKind(IntEnum):
@@ -29,7 +29,9 @@ class AtomKind(IntEnum):
     """D(P): every worker of the pool can end"""
     ENOUGH = 6
     """G(n): enough of a set of futures, shared by several waits, can become done"""
-    ANYBODY = 7
+    RELEASED = 7
+    """K(l): the lock can be released"""
+    ANYBODY = 8
     """ANY: some thread can move"""
 
 
@@ -71,3 +73,8 @@ def ends(worker: ThreadId) -> Atom:
 def drained(pool: PoolId) -> Atom:
     """Return D(P), see :attr:`AtomKind.DRAINED`."""
     return Atom(AtomKind.DRAINED, pool)
+
+
+def released(lock: ObjectId) -> Atom:
+    """Return K(l), see :attr:`AtomKind.RELEASED`."""
+    return Atom(AtomKind.RELEASED, lock)

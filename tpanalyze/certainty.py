@@ -18,6 +18,7 @@ from tpanalyze.model import (
     Thread,
     ThreadState,
 )
+from tpanalyze.rules.ask import is_kept_by_its_owner
 from tpanalyze.rules.waits import FIRST_EXCEPTION
 
 
@@ -91,6 +92,9 @@ def conditions(case: Case, quality: Quality) -> tuple[str, ...]:
     if case.blocks:
         things = listing(list(dict.fromkeys(thing(wait.object) for _, wait in case.blocks)))
         found.append(f"no signal handler, C code or other process ends the wait on {things}")
+    plain = [thing(wait.object) for _, wait in case.locks if not wait.reentrant]
+    if plain:
+        found.append(f"no signal handler or C code releases {listing(sorted(set(plain)))}")
     if any(thread.main for thread in case.threads):
         found.append("no signal (Ctrl-C, say) raises an exception in the main thread")
     for thread, wait in case.drains:
@@ -122,6 +126,12 @@ def _while_others_move(case: Case) -> list[str]:
         found.append(
             "nobody cancels the coroutines that await (there was no timeout that could, when the "
             "recorder last looked)"
+        )
+    kept = [w for _, w in case.locks if not w.reentrant and is_kept_by_its_owner(case.snapshot, w)]
+    if kept:
+        names = listing(sorted({thing(wait.object) for wait in kept}))
+        found.append(
+            f"no thread releases {names} for the one that has it, whose with block does that"
         )
     sized = [pool for pool in case.pools if pool.role is not PoolRole.LOOP]
     if full := [pool.id for pool in sized if not (pool.closed or pool.broken)]:

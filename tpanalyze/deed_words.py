@@ -46,6 +46,9 @@ class DeedWords:
             schema.JOIN: self._join,
             schema.BLOCK: self._block,
             schema.SIGNAL: lambda f: f"wakes who waits on {self._thing(f[0])}",
+            schema.CONTEND: self._contend,
+            schema.OBTAIN: lambda f: f"has got {self._thing(f[0])}{self._at(f[1])}",
+            schema.FREE: lambda f: f"releases {self._thing(f[0])}",
             schema.STACK: lambda f: f"sees {self.who(f[0])} stand still{self._at(f[1])}",
             schema.CENSUS: lambda _: "has counted every thread",
         }
@@ -110,6 +113,11 @@ class DeedWords:
     def _block(self, fields: Sequence[int]) -> str:
         operation, thing, _, site, *_ = fields
         return f"begins to wait in {_operation(operation)}{self._at(site)}, on {self._thing(thing)}"
+
+    def _contend(self, fields: Sequence[int]) -> str:
+        _, _, _, _, owner, since, *_ = fields
+        held = f", which {self.who(owner)} has{self._at(since)}" if owner else ""
+        return self._block(fields) + held
 
 
 def _operation(number: int) -> str:

@@ -189,7 +189,8 @@ class Definer:
             return _AGAIN
         kind = text(definition, "kind")
         parties = number(definition, "parties")
-        self._state.objects[at] = ObjectRecord(at, kind or NO_NAME, parties)
+        made = number(definition, "made") or 0
+        self._state.objects[at] = ObjectRecord(at, kind or NO_NAME, parties, made=made)
         return None if kind else "its kind is not a text"
 
     def _checkpoint(self, _at: int, definition: Definition) -> str | None:

@@ -15,6 +15,7 @@ from tpanalyze.model import (
     DrainWait,
     Frame,
     FutureWait,
+    LockWait,
     Object,
     ObjectWait,
     Pool,
@@ -129,6 +130,12 @@ def thing(known: Object) -> str:
     return f"{known.kind} {known.id}"
 
 
+def lock(wait: LockWait) -> str:
+    """Return what a lock is called: ``Lock 3 (made at app.py:7 in <module>)``."""
+    made = at(wait.object.made)
+    return thing(wait.object) + (f" (made{made})" if made else "")
+
+
 def did(wait: ObjectWait) -> str:
     """Return what somebody else does to end the wait: ``set``, ``put into``."""
     return _DONE.get(wait.operation, "signalled")
@@ -209,7 +216,8 @@ class Words:
     def object(self, number: int) -> str:
         """Return ``event 3``: what threads block on, by its number."""
         waits = (thread.wait for thread in self.snapshot.threads.values())
-        found = (w.object for w in waits if isinstance(w, ObjectWait) and w.object.id == number)
+        blocks = (w.object for w in waits if isinstance(w, ObjectWait | LockWait))
+        found = (known for known in blocks if known.id == number)
         return next((thing(known) for known in found), f"object {number}")
 
     def pools(self, pools: Sequence[PoolId]) -> str:
@@ -289,7 +297,15 @@ class Words:
             return f"{self._joined(wait)} to end"
         if isinstance(wait, ObjectWait):
             return self._asked(wait)
+        if isinstance(wait, LockWait):
+            return lock(wait)
         return self._futures(wait)
+
+    def taken(self, wait: LockWait) -> str:
+        """Return who has the lock, and where that thread took it; empty if nobody is known to."""
+        if wait.owner is None:
+            return ""
+        return f"{self.thread(wait.owner)}, which took it{at(wait.held_site)}"
 
     def _joined(self, wait: ThreadWait) -> str:
         names = listing([self.thread(thread) for thread in wait.threads])

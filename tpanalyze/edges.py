@@ -9,6 +9,8 @@ from tpanalyze.findings import Edge, Node, NodeKind, Relation
 from tpanalyze.model import (
     DrainWait,
     FutureWait,
+    LockWait,
+    ObjectId,
     ObjectWait,
     Pool,
     Snapshot,
@@ -36,13 +38,15 @@ _SHORT: Final = {
     "Queue.get": "get()",
     "Queue.put": "put()",
     "Queue.join": "join()",
+    "Lock.acquire": "acquire()",
+    "RLock.acquire": "acquire()",
 }
 
 
 def edges(snapshot: Snapshot) -> tuple[Edge, ...]:
     """Return every edge of the wait-for graph at this moment, whether it can move or not.
 
-    Order: threads, then tasks, then pools, each by number.  A pool has edges only while tasks
+    Order: threads, then tasks, pools and locks, each by number.  A pool has edges only while tasks
     stand in its queue: else nobody needs its workers.
     """
     return tuple(_edges(snapshot))
@@ -85,7 +89,7 @@ def _edges(snapshot: Snapshot) -> Iterator[Edge]:
                     label,
                     wait_site=thread.wait.site,
                 )
-        elif isinstance(thread.wait, ObjectWait):
+        elif isinstance(thread.wait, ObjectWait | LockWait):
             yield Edge(
                 Node(NodeKind.THREAD, thread.id),
                 Node(NodeKind.OBJECT, thread.wait.object.id),
@@ -105,6 +109,28 @@ def _edges(snapshot: Snapshot) -> Iterator[Edge]:
         yield from _promise_edges(snapshot, task)
     for _, pool in sorted(snapshot.pools.items()):
         yield from _pool_edges(snapshot, pool, occupants[pool.id])
+    yield from _lock_edges(snapshot)
+
+
+def locks(snapshot: Snapshot) -> dict[ObjectId, LockWait]:
+    """Return a wait for each lock that any thread waits for, by the lock's number."""
+    found: dict[ObjectId, LockWait] = {}
+    for _, thread in sorted(snapshot.threads.items()):
+        if isinstance(thread.wait, LockWait):
+            found.setdefault(thread.wait.object.id, thread.wait)
+    return found
+
+
+def _lock_edges(snapshot: Snapshot) -> Iterator[Edge]:
+    for number, wait in sorted(locks(snapshot).items()):
+        if wait.owner in snapshot.threads:
+            yield Edge(
+                Node(NodeKind.OBJECT, number),
+                Node(NodeKind.THREAD, wait.owner),
+                Relation.HELD_BY,
+                "held by",
+                held_site=wait.held_site,
+            )
 
 
 def _promise_edges(snapshot: Snapshot, promise: Task) -> Iterator[Edge]:

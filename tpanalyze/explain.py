@@ -18,6 +18,7 @@ _VERBS: Final[Mapping[AtomKind, str]] = {
     AtomKind.FREES: "get a free worker",
     AtomKind.ENDS: "end",
     AtomKind.DRAINED: "lose all its workers",
+    AtomKind.RELEASED: "be released",
 }
 
 
@@ -60,6 +61,8 @@ def _name(words: Words, atom: Atom) -> str:
         return words.thread(ThreadId(atom.id))
     if atom.kind in (AtomKind.RESOLVES, AtomKind.TAKEN):
         return words.task(TaskId(atom.id))
+    if atom.kind is AtomKind.RELEASED:
+        return words.object(atom.id)
     return words.pool(PoolId(atom.id))
 
 

@@ -30,7 +30,8 @@ class Relation(StrEnum):
     NEEDS_WORKER = "needs a worker of"
     """a queued task -> its pool"""
     HELD_BY = "held by"
-    """a pool -> a worker that is occupied; an unfinished task -> the thread that runs it"""
+    """a pool -> a worker that is occupied; an unfinished task -> the thread that runs it; a lock ->
+    the thread that has it"""
     DRAINS = "waits for the end of"
     """a thread in a drain or join -> a worker of the pool, the thread it joins"""
 
@@ -67,6 +68,8 @@ class Edge:
     """where the awaited task was submitted"""
     occupied_by: tuple[ThreadId, ...] = ()
     """the workers that occupy the pool the awaited task needs, if it is queued"""
+    held_site: Site | None = None
+    """from a lock: where the thread that has it took it"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from tpanalyze.model import (
     DrainWait,
     Function,
     FutureWait,
+    LockWait,
     Object,
     ObjectId,
     ObjectWait,
@@ -55,6 +56,7 @@ _THREAD_STATES: Final = {
     IDLE: ThreadState.IDLE,
     ENDED: ThreadState.ENDED,
 }
+REENTRANT: Final = "RLock.acquire"
 _ROLES: Final = {str(role): role for role in PoolRole}
 _WITHOUT_WORK: Final[dict[str, tuple[int, ...]]] = {
     PoolRole.LOOP: (ENDED,),
@@ -147,6 +149,8 @@ class _Waits:
             return ThreadWait(
                 operation, self._joined(thread, target), not target, timeout_ns, site, since_ns
             )
+        if row[0] == schema.CONTEND:
+            return self._contends(row, operation, timeout_ns, site, since_ns)
         if row[0] == schema.BLOCK:
             thing = state.objects[target]
             woken_by = tuple(map(ThreadId, thing.wakers))
@@ -163,6 +167,29 @@ class _Waits:
             )
         return FutureWait(
             operation, self._futures[thread.awaited], target, timeout_ns, site, since_ns
+        )
+
+    def _contends(
+        self,
+        row: list[int],
+        operation: str,
+        timeout_ns: int | None,
+        site: Site | None,
+        since_ns: int,
+    ) -> LockWait:
+        state, lock = self._state, self._state.objects[row[4]]
+        made = state.sites.get(lock.made)
+        return LockWait(
+            operation,
+            Object(ObjectId(lock.number), lock.kind, made=made),
+            timeout_ns,
+            site,
+            since_ns,
+            ThreadId(lock.owner) if lock.owner else None,
+            state.sites.get(lock.held_site) if lock.owner else None,
+            lock.scoped,
+            operation == REENTRANT,
+            tuple(map(ThreadId, lock.wakers)),
         )
 
     def _joined(self, thread: ThreadRecord, other: int) -> tuple[ThreadId, ...]:

@@ -159,13 +159,15 @@ class ThreadWait:
 
 @dataclass(frozen=True, slots=True)
 class Object:
-    """Something threads block on: an event, condition, semaphore, barrier or queue."""
+    """Something threads block on: an event, condition, semaphore, barrier, queue or lock."""
 
     id: ObjectId
     kind: str
     """its class"""
     parties: int | None = None
     """of a barrier: how many threads it waits for"""
+    made: Site | None = None
+    """of a lock: where it was made"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +192,33 @@ class ObjectWait:
         return self.timeout_ns is not None
 
 
-Wait = FutureWait | DrainWait | ThreadWait | ObjectWait
+@dataclass(frozen=True, slots=True)
+class LockWait:
+    """The thread blocks until it has the lock."""
+
+    operation: str
+    object: Object
+    timeout_ns: int | None
+    site: Site | None
+    since_ns: int
+    owner: ThreadId | None = None
+    """the thread that has the lock; None: at this moment none, or it is not known which"""
+    held_site: Site | None = None
+    """where that thread took it"""
+    scoped: bool = False
+    """it took it by a ``with`` block, whose end releases it"""
+    reentrant: bool = False
+    """an RLock: nobody but its owner can release it"""
+    released_by: tuple[ThreadId, ...] = ()
+    """the threads that were seen to release this lock while another one had it"""
+
+    @property
+    def timed(self) -> bool:
+        """True if the wait ends by itself."""
+        return self.timeout_ns is not None
+
+
+Wait = FutureWait | DrainWait | ThreadWait | ObjectWait | LockWait
 
 
 class ThreadState(StrEnum):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from tpanalyze.atoms import Atom, moves, resolves, taken
+from tpanalyze.atoms import Atom, moves, released, resolves, taken
 from tpanalyze.cores import RootCauses
 from tpanalyze.findings import Edge, Node, NodeKind, Party, Relation
 from tpanalyze.kinds.case import Case
-from tpanalyze.model import Snapshot, Task, TaskId, Thread, ThreadId
+from tpanalyze.model import ObjectId, Snapshot, Task, TaskId, Thread, ThreadId
 from tpanalyze.waitgraph import WaitGraph, node_of
 
 EdgesFrom = Mapping[Node, Sequence[Edge]]
@@ -54,14 +54,17 @@ def _in_core(case: Case, node: Node) -> bool:
     if node.kind is NodeKind.THREAD:
         return case.holds(ThreadId(node.id)) or case.must_end(ThreadId(node.id))
     if node.kind is NodeKind.OBJECT:
-        return case.anybody
+        return case.anybody or released(ObjectId(node.id)) in case.core
     task = TaskId(node.id)
     return resolves(task) in case.core or taken(task) in case.core
 
 
 def _on_to_its_thread(edge: Edge, edges: EdgesFrom) -> list[Edge]:
-    """Return the edges from a running task to its thread, from a promise to what it needs."""
-    if edge.target.kind is not NodeKind.TASK:
+    """Return the edges from a running task to its thread, from a promise to what it needs.
+
+    And from a lock to the thread that has it.
+    """
+    if edge.target.kind not in (NodeKind.TASK, NodeKind.OBJECT):
         return []
     on = (Relation.HELD_BY, Relation.WAITS_FOR)  # the latter from a promise of an event loop
     return [e for e in edges.get(edge.target, ()) if e.relation in on]

@@ -13,6 +13,7 @@ from tpanalyze.edges import edges
 from tpanalyze.findings import Advice, Edge, Finding, Node, NodeKind, Party, Relation, Verdict
 from tpanalyze.model import (
     FutureWait,
+    LockWait,
     ObjectWait,
     PoolId,
     Site,
@@ -154,6 +155,10 @@ class _Stalled:
             serve = f"Look at who owes {self._words.wait(thread.wait)} to {who}{where}"
             seen = listing([self._words.thread(t) for t in thread.wait.woken_by])
             serve += f"; before, {seen} did that." if seen else "; in this run nobody did yet."
+        elif isinstance(thread.wait, LockWait):
+            owner = self._words.taken(thread.wait)
+            serve = f"Look at who is to release {self._words.wait(thread.wait)}"
+            serve += f": {owner}." if owner else "."
         else:
             serve = (
                 f"Look at who owes {self._words.wait(thread.wait)} to {who}{where}: it must be set "

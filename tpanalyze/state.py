@@ -168,7 +168,22 @@ class ObjectRecord:
     signals: int = 0
     """how many of them have been woken and not been seen to go on; never too few"""
     wakers: dict[int, None] = field(default_factory=dict)
-    """the threads that were seen to wake somebody who blocked on it, first ones first"""
+    """the threads that were seen to wake somebody who blocked on it, first ones first; of a lock:
+    to release it for its owner"""
+    made: int = 0
+    """of a lock: the site where it was made"""
+    turn: int = 0
+    """of a lock: the last turn that was told of, twice its number and one more if it is over"""
+    owner: int = 0
+    """of a lock: whose turn that is; 0: nobody's, or not known"""
+    held_site: int = 0
+    scoped: bool = False
+
+    def turns(self, turn: int, owner: int, held_site: int, scoped: int) -> None:
+        """An event tells whose turn it is; void if a later one was told of."""
+        if turn > self.turn:
+            self.turn, self.owner, self.held_site = turn, owner, held_site
+            self.scoped = bool(scoped)
 
 
 @dataclass(slots=True, eq=False)
@@ -293,7 +308,7 @@ class State:
         for none in (self.adrift, self.cancelled, self.delivered, self.suspended):
             none.clear()
         for thing in self.objects.values():
-            thing.waiting = thing.signals = 0
+            thing.waiting = thing.signals = thing.owner = 0
         self.census = False
 
     def ns(self, ticks: int) -> int:

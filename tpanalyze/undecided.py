@@ -23,6 +23,7 @@ from tpanalyze.horn import Rule
 from tpanalyze.model import (
     DrainWait,
     FutureWait,
+    LockWait,
     ObjectWait,
     Snapshot,
     TaskId,
@@ -32,7 +33,7 @@ from tpanalyze.model import (
     ThreadState,
 )
 from tpanalyze.rules import RULES, RuleSource
-from tpanalyze.rules.ask import is_called_away, is_promise
+from tpanalyze.rules.ask import is_called_away, is_kept_by_its_owner, is_promise
 from tpanalyze.waitgraph import WaitGraph, build
 
 LONG_NS: Final = 1_000_000_000
@@ -77,8 +78,14 @@ def _still(snapshot: Snapshot) -> Iterator[Atom]:
 
 
 def blocks_long(snapshot: Snapshot, thread: Thread) -> bool:
-    """Return whether the thread has long blocked on an object, and is not parked there."""
+    """Return whether the thread has long blocked on an object, and is not parked there.
+
+    Or on a lock that not only its owner may release.
+    """
     wait = thread.wait
+    if isinstance(wait, LockWait):
+        kept = wait.timed or is_kept_by_its_owner(snapshot, wait)
+        return not kept and _is_long(snapshot, wait.since_ns)
     if not isinstance(wait, ObjectWait) or wait.timed or wait.signalled:
         return False
     return not is_called_away(thread) and _is_long(snapshot, wait.since_ns)
@@ -124,7 +131,8 @@ def _waiters(snapshot: Snapshot, graph: WaitGraph) -> Iterator[Atom]:
     """Yield who has long waited for results or workers, or a worker, and would do so for ever."""
     for thread in snapshot.threads.values():
         wait = thread.wait
-        waits_long = isinstance(wait, FutureWait | DrainWait) and _is_long(snapshot, wait.since_ns)
+        owed = isinstance(wait, FutureWait | DrainWait | LockWait)
+        waits_long = owed and wait is not None and _is_long(snapshot, wait.since_ns)
         if waits_long and graph.is_stuck(moves(thread.id)):
             yield moves(thread.id)
     for task in snapshot.tasks.values():

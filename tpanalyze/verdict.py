@@ -53,9 +53,12 @@ def is_parked(case: Case) -> bool:
 
     Consumers, tickers and servers block on their queues and events for good once there is nothing
     more for them to do; that is how they are built.  A deadlock it is if an unfinished task is
-    among them, or somebody who waits for a result, for the end of a worker or thread, or to exit.
+    among them, or somebody who waits for a result, for the end of a worker or thread, to exit, or
+    for a lock that another thread has.  A lock that a helper thread has taken itself, to be woken
+    by whoever releases it, is like an event.
     """
-    owed = case.queued or case.running or case.waits or case.drains or case.joins
+    lock = any(wait.owner != t.id or wait.scoped or t.main for t, wait in case.locks)
+    owed = case.queued or case.running or case.waits or case.drains or case.joins or lock
     return not owed and all(thread.task is None for thread in case.threads)
 
 

@@ -23,6 +23,7 @@ _NODE_KINDS: Mapping[AtomKind, NodeKind] = {
     AtomKind.TAKEN: NodeKind.TASK,
     AtomKind.FREES: NodeKind.POOL,
     AtomKind.DRAINED: NodeKind.POOL,
+    AtomKind.RELEASED: NodeKind.OBJECT,
 }
 
 
@@ -88,6 +89,7 @@ def atom_of(node: Node) -> Atom:
         NodeKind.THREAD: AtomKind.MOVES,
         NodeKind.TASK: AtomKind.RESOLVES,
         NodeKind.POOL: AtomKind.FREES,
+        NodeKind.OBJECT: AtomKind.RELEASED,
     }
     return Atom(kinds[node.kind], node.id)
 

@@ -23,14 +23,21 @@ class record:  # noqa: N801  # used like a function, as contextlib's own
 
     Pools and futures that are busy when it begins are recorded from then on; what was before is
     unknown to the analyser, and treated so.  A second recording at the same time is possible.
-    The processes it starts meanwhile are recorded too, unless `children` is false.
+    The processes it starts meanwhile are recorded too, unless `children` is false.  With `locks`
+    also ``threading.Lock`` and ``RLock``: those that are made while it records, by the name they
+    have in ``threading``; who has imported the names themselves before goes on without.
     Raises OSError if the trace cannot be written, RuntimeError if sys.monitoring is taken.
     """
 
     def __init__(
-        self, path: str | None = None, *, depth: int | None = None, children: bool = True
+        self,
+        path: str | None = None,
+        *,
+        depth: int | None = None,
+        children: bool = True,
+        locks: bool = False,
     ) -> None:
-        self._path, self._depth, self._children = path, depth, children
+        self._path, self._depth, self._children, self._locks = path, depth, children, locks
 
     def __enter__(self) -> Self:
         from tprecord.recording import DEPTH, Recording
@@ -41,6 +48,7 @@ class record:  # noqa: N801  # used like a function, as contextlib's own
             program,
             depth=DEPTH if self._depth is None else self._depth,
             children=self._children,
+            locks=self._locks,
         )
         self._recording.start()
         return self

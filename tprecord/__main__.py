@@ -19,6 +19,7 @@ When it hangs, end it in whatever way you like; then:  tpanalyze PATH --svg
   -q             do not say where the trace goes
   --signal S     look at all threads when this signal comes: USR1, say
   --depth N      frames of the program's own that each place in the trace has (default: 4)
+  --locks        record threading.Lock and RLock too: who holds one while others want it
   --no-children  record only this process, not the ones it starts
   --max-size S   keep the newest part of the trace, 100MB say, in segments: TRACE.0001.jsonl, ...
   --gzip         write the trace with gzip
@@ -49,6 +50,7 @@ class Command:
         self.children = True
         self.max_size: int | None = None
         self.gzip = False
+        self.locks = False
         self.kind = ""
         self.target = ""
         self.arguments: list[str] = []
@@ -63,6 +65,8 @@ class Command:
                 self.path = _value(word, words)
             elif word == "--no-children":
                 self.children = False
+            elif word == "--locks":
+                self.locks = True
             elif word == "--signal":
                 self.signal = _value(word, words)
             elif word == "--gzip":
@@ -141,6 +145,7 @@ def _record_and_run(command: Command) -> None:
             children=command.children,
             max_size=command.max_size,
             gzip=command.gzip,
+            locks=command.locks,
         )
         recording.start()
         if command.signal is not None:

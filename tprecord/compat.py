@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from _thread import get_ident
+from _thread import LockType, RLock, allocate_lock, get_ident
 from types import CodeType
 
 TYPE_CHECKING = False
@@ -105,6 +105,22 @@ def call_in_work_item(
     if isinstance(task, tuple) and len(task) == 3:
         fn, args = task[:2]
     return future, fn, args or ()
+
+
+LOCK_NAME = "_thread.lock"
+"""What ``pickle`` says that it cannot pickle; the type of plain locks."""
+
+
+def are_plain_locks(threading: Any) -> bool:
+    """Return true if ``threading.Lock`` and ``RLock`` are what this version makes them.
+
+    Until 3.12 `Lock` is the function that makes one, from 3.13 the type; `RLock` is a function
+    that makes one of ``_thread``, unless the C one is missing.
+    """
+    makes = allocate_lock if VERSION < (3, 13) else LockType
+    rlock = getattr(threading, "RLock", None)
+    own = getattr(rlock, "__module__", "") == "threading"
+    return threading.Lock is makes and own and threading._CRLock is RLock
 
 
 LOOP_BEGINS = "run_forever" if VERSION < (3, 13) else "_run_forever_setup"

@@ -16,16 +16,18 @@ if TYPE_CHECKING:
 
 VARIABLE = "TPRECORD_CHILDREN"
 
-_VERSION = "1"
+_VERSION = "2"
 _QUOTED = (("%", "%25"), (":", "%3A"))
 
 
 class Family:
     """What all recorded processes that descend from one have in common, and whose child it is."""
 
-    __slots__ = ("depth", "parent", "path")
+    __slots__ = ("depth", "locks", "parent", "path")
 
-    def __init__(self, path: str, parent: int, depth: int) -> None:
+    def __init__(self, path: str, parent: int, depth: int, *, locks: bool = False) -> None:
+        self.locks = locks
+        """locks are recorded too"""
         self.path = path
         """the trace of the first of them; the others stand beside it"""
         self.parent = parent
@@ -41,20 +43,19 @@ class Family:
         """
         told = os.environ.pop(VARIABLE, "")
         words = told.split(":")
-        if len(words) != 5 or words[0] != _VERSION or sys.flags.ignore_environment:
+        if len(words) != 6 or words[0] != _VERSION or sys.flags.ignore_environment:
             return None
-        _, parent, depth, prefix, path = words
+        _, parent, depth, locks, prefix, path = words
         if not (parent.isdecimal() and depth.isdecimal()) or _unquoted(prefix) != sys.prefix:
             return None
         os.putenv(VARIABLE, told)
-        return cls(_unquoted(path), int(parent), int(depth))
+        return cls(_unquoted(path), int(parent), int(depth), locks=locks == "1")
 
     @property
     def value(self) -> str:
         """The variable's value."""
-        return ":".join(
-            (_VERSION, str(self.parent), str(self.depth), _quoted(sys.prefix), _quoted(self.path))
-        )
+        numbers = _VERSION, str(self.parent), str(self.depth), str(int(self.locks))
+        return ":".join((*numbers, _quoted(sys.prefix), _quoted(self.path)))
 
     def tell(self) -> None:
         """Leave it for the children to come: in the process's environment, not in `os.environ`."""

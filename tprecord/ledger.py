@@ -37,7 +37,16 @@ OF_POOLS = (schema.CLOSE, schema.BREAK, schema.RUN, schema.RESIZE)
 NO_USE = (POOL, schema.CLOSE, schema.BREAK, schema.RESIZE, schema.GONE, schema.UNLAUNCH)
 """Rows that go when what they are about is forgotten."""
 
-REFERS_TO = {"pool": "pool", "object": "object", "other": "thread", "runner": "thread"}
+OF_TURNS = (schema.OBTAIN, schema.FREE)
+"""Rows that are kept for as long as their lock is, and do not keep it."""
+
+REFERS_TO = {
+    "pool": "pool",
+    "object": "object",
+    "other": "thread",
+    "owner": "thread",
+    "runner": "thread",
+}
 """What the fields of an event refer to; functions and sites are in every checkpoint."""
 
 REFERENCES = {
@@ -90,15 +99,25 @@ class Thread:
 class Object:
     """Something threads block on."""
 
-    __slots__ = ("signals", "waiting", "wakers")
+    __slots__ = ("kept", "owner", "row", "signals", "turn", "waiting", "wakers")
 
     def __init__(self) -> None:
+        self.turn = self.owner = 0
+        """of a lock: the last turn that was told of, twice its number and one more if it is over;
+        and whose it is"""
+        self.kept = self.row = 0
+        """of a lock: the last turn that a row other than a wait tells of, and that row"""
         self.waiting = 0
         """how many threads block on it"""
         self.signals = 0
         """how many of these may have been woken"""
         self.wakers: dict[int, None] = {}
-        """who has woken others on it"""
+        """who has woken others on it; of a lock: has released it for its owner"""
+
+    def turns(self, turn: int, owner: int) -> None:
+        """A row tells whose turn it is; void if a later one was told of."""
+        if turn > self.turn:
+            self.turn, self.owner = turn, owner
 
 
 class Ledger:
@@ -156,6 +175,9 @@ class Ledger:
             schema.DRAIN: self._park,
             schema.JOIN: self._park,
             schema.BLOCK: self._block,
+            schema.CONTEND: self._contend,
+            schema.OBTAIN: self._obtain,
+            schema.FREE: self._free,
             schema.IDLE: self._idle,
             schema.SPAWN: self._spawn,
             schema.ENTER: self._enter,
@@ -411,6 +433,28 @@ class Ledger:
         if row[2] and len(thing.wakers) < WAKERS:
             thing.wakers[row[2]] = None
 
+    def _contend(self, row: Row, thread: Thread) -> None:
+        lock = self._objects.setdefault(row[4], Object())
+        lock.turns(2 * row[9] + (not row[7]), row[7])
+        self._park(row, thread)
+
+    def _obtain(self, row: Row, _thread: Thread) -> None:
+        lock = self._objects.setdefault(row[3], Object())
+        lock.turns(2 * row[5], row[2])
+        self._keep_turn(lock, 2 * row[5], row)
+
+    def _free(self, row: Row, _thread: Thread) -> None:
+        lock = self._objects.setdefault(row[3], Object())
+        if lock.turn == 2 * row[4] and row[2] != lock.owner and len(lock.wakers) < WAKERS:
+            lock.wakers[row[2]] = None
+        lock.turns(2 * row[4] + 1, 0)
+        self._keep_turn(lock, 2 * row[4] + 1, row)
+
+    def _keep_turn(self, lock: Object, turn: int, row: Row) -> None:
+        if turn > lock.kept:
+            self._rows.pop(lock.row, None)
+            lock.kept, lock.row = turn, self._keep(row)
+
     def _idle(self, row: Row, thread: Thread) -> None:
         while thread.stack:
             self._return(thread)
@@ -543,6 +587,8 @@ class Ledger:
             if row[0] in NO_USE:
                 continue
             used["thread"].add(row[2])
+            if row[0] in OF_TURNS:
+                continue
             for index, kind in REFERENCES.get(row[0], ()):
                 used[kind].add(row[index])
             if row[0] == schema.WAIT and row[7] < 0:
@@ -559,7 +605,9 @@ class Ledger:
                     for thing in self._objects.values():
                         thing.wakers.pop(number, None)
                 elif kind == "object":
-                    self._objects.pop(number, None)
+                    forgotten = self._objects.pop(number, None)
+                    if forgotten is not None:
+                        self._rows.pop(forgotten.row, None)
                 elif kind == "pool":
                     self._rows.pop(self._pool_at.pop(number), None)
                     self._unseen.pop(number, None)

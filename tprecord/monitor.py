@@ -81,6 +81,8 @@ class Monitor:
         self.wrappers: set[int] = set()
         """``id`` of the code of coroutines that only call another one, their free variable
         ``func``"""
+        self.at_stop: list[Callable[[], None]] = []
+        """called when nothing is watched any more"""
         self._buffer, self._complain = buffer, complain
         self.core = core
         self._codes: dict[int, CodeType] = {}
@@ -162,6 +164,8 @@ class Monitor:
         for event in self._callbacks:
             monitoring.register_callback(tool, event, None)
         monitoring.free_tool_id(tool)
+        for stopped in self.at_stop:
+            stopped()
         return True
 
     def _imported(self, module: Any) -> None:

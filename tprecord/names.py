@@ -185,8 +185,8 @@ class Names:
         """The calling thread is about to end."""
         self.idents.pop(get_ident(), None)
 
-    def waited_on(self, thing: Any) -> int:
-        """Return the number of something threads block on."""
+    def waited_on(self, thing: Any, made: int = 0) -> int:
+        """Return the number of something threads block on; of a lock, `made` is its site."""
         number = self.objects.get(id(thing))
         if number is None:
             number = self._next["object"]()
@@ -194,6 +194,8 @@ class Names:
             parties = getattr(thing, "_parties", None)
             if type(parties) is int:
                 row["parties"] = parties
+            if made:
+                row["made"] = made
             self._define(row)
             self._watch(thing, self.objects, number)
         return number
@@ -405,12 +407,22 @@ class Names:
                 below = len(path) if code.co_name == "<module>" else 0
             left -= 1
             here = here.f_back
+        return self._site_of(frames), path
+
+    def place(self, code: CodeType | None, address: int) -> int:
+        """Return the number of the site that is one frame of `code`, at an instruction."""
+        if code is None:
+            return 0
+        lines = (line for start, end, line in code.co_lines() if start <= address < end)
+        return self._site_of([self.code(code), next(lines, 0) or 0])
+
+    def _site_of(self, frames: list[int]) -> int:
         number = self._sites_by_line.get(tuple(frames), 0)
         if frames and not number:
             number = self._next["site"]()
             self._define({"site": number, "frames": frames})
             self._sites_by_line[tuple(frames)] = number
-        return number, path
+        return number
 
 
 def _whole(number: object) -> int | None:

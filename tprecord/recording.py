@@ -17,6 +17,7 @@ from tprecord.probes import (
     anyio_threads,
     executors,
     futures,
+    locks,
     loops,
     processes,
     sync,
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any, Self
 
+    from tprecord.monitor import Install
+
+    Probes = tuple[tuple[str, Install], ...]
+
 PROBES = (
     *waiting.PROBES,
     *threads.PROBES,
@@ -43,7 +48,8 @@ PROBES = (
     *loops.PROBES,
     *anyio_threads.PROBES,
 )
-"""What is recorded: modules with an install function each, called when the app imports it."""
+"""What is recorded: modules with an install function each, called when the app imports it; and on
+demand, locks."""
 
 DEPTH = 4
 """Frames of the app that a site has, unless the user says otherwise."""
@@ -75,16 +81,18 @@ class Recording:
         children: bool = True,
         max_size: int | None = None,
         gzip: bool = False,
+        locks: bool = False,
     ) -> None:
         """Open the trace and write its header.
 
         Raises OSError if that cannot be done, `tprecord.cores.CoreError` if the environment asks
         for a core that is not there.
 
+        `locks`: also those that the app makes from now on, see `tprecord.probes.locks`.
         `floors` are functions below which there is nothing of the app: see `Names.add_floor`.
         """
         self._floors, self._program, self._children = floors, program, children
-        self._depth, self._quiet = depth, quiet
+        self._depth, self._quiet, self._locks = depth, quiet, locks
         self._core = cores.choose()
         above = Family.of_this_process()
         self._parent = 0 if above is None else above.parent
@@ -108,7 +116,7 @@ class Recording:
         """Prepare to record a new Python that a recorded process has started."""
         self = cls.__new__(cls)
         self._floors, self._program, self._children = (), "", True
-        self._depth, self._quiet = family.depth, True
+        self._depth, self._quiet, self._locks = family.depth, True, family.locks
         self._core = cores.choose()
         self._parent, self._root = family.parent, family.path
         self._begin(self._late_sink())
@@ -153,13 +161,17 @@ class Recording:
 
     def _tell_children(self) -> None:
         if self._children and self._sink.can_have_siblings:
-            family = Family(self._root, self._pid, self._depth)
+            family = Family(self._root, self._pid, self._depth, locks=self._locks)
             family.tell()
             self._monitor.family = f"{VARIABLE}={family.value}"
 
+    @property
+    def _probes(self) -> Probes:
+        return (*PROBES, *locks.PROBES) if self._locks else PROBES
+
     def start(self) -> None:
         """Begin to record.  Raises `tprecord.monitor.NoToolId`."""
-        self._monitor.start(PROBES)
+        self._monitor.start(self._probes)
         if not compat.OLDEST <= compat.VERSION <= compat.NEWEST:
             self._monitor.complain(
                 f"Python {compat.VERSION[0]}.{compat.VERSION[1]} is newer than this recorder: "
@@ -226,7 +238,7 @@ class Recording:
             self._parent = self._pid
         self._begin(self._late_sink(), forked=True)
         self._monitor.family = parent.family
-        self._monitor.take_over(parent, PROBES)
+        self._monitor.take_over(parent, self._probes)
 
     def _complain(self, text: str) -> None:
         if not self._quiet:

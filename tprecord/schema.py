@@ -90,6 +90,14 @@ _TASK = Field("task", "number of the task (or promise) whose future this is")
 _POOL = Field("pool", "number of the pool")
 _OBJECT = Field("object", "number of the object")
 _SITE = Field("site", "number of the site where it was called (0: not known)")
+_TURN = Field(
+    "turn",
+    "number of this turn of having the lock, counted for each lock; with owner 0: of the last one, "
+    "which is over.  What is said of a turn is void once a later one, or its end, was told of",
+)
+_SCOPED = Field(
+    "scoped", "1: it took it by a `with` block, whose end releases it; 0: in some other way"
+)
 
 SUBMIT: Final = 1
 START: Final = 2
@@ -126,6 +134,9 @@ HALT: Final = 42
 RESIZE: Final = 43
 AWAIT: Final = 44
 RESUME: Final = 50
+CONTEND: Final = 60
+OBTAIN: Final = 61
+FREE: Final = 62
 
 EVENTS: Final[tuple[EventSpec, ...]] = (
     EventSpec(
@@ -332,6 +343,38 @@ EVENTS: Final[tuple[EventSpec, ...]] = (
         "thread 0: the checkpoint ends; what stands between it and this line are events of the "
         "past, each at its own moment, that lead to what holds now",
     ),
+    EventSpec(
+        CONTEND,
+        "contend",
+        "the thread is about to block until it has the lock; only with `--locks`",
+        (
+            Field("operation", "number of the operation that waits, see OPERATIONS"),
+            _OBJECT,
+            Field("timeout", "ticks until it gives up; -1: it never does"),
+            _SITE,
+            Field("owner", "number of the thread that has the lock; 0: none, or not known"),
+            Field("since", "number of the site where that thread took it (0: not known)"),
+            _TURN,
+            _SCOPED,
+        ),
+    ),
+    EventSpec(
+        OBTAIN,
+        "obtain",
+        "the thread has got the lock while others wait for it",
+        (
+            _OBJECT,
+            Field("since", "number of the site where it took it (0: not known)"),
+            _TURN,
+            _SCOPED,
+        ),
+    ),
+    EventSpec(
+        FREE,
+        "free",
+        "the thread is about to release the lock while others wait for it",
+        (_OBJECT, _TURN),
+    ),
 )
 
 OPERATIONS: Final[dict[int, str]] = {
@@ -352,6 +395,8 @@ OPERATIONS: Final[dict[int, str]] = {
     15: "Queue.get",
     16: "Queue.put",
     17: "Queue.join",
+    18: "Lock.acquire",
+    19: "RLock.acquire",
 }
 """What a thread can wait in, by number; the names are the standard library's own."""
 
@@ -444,10 +489,11 @@ DEFINITIONS: Final[tuple[DefinitionSpec, ...]] = (
     ),
     DefinitionSpec(
         "object",
-        "something threads block on: an event, condition, semaphore, barrier or queue",
+        "something threads block on: an event, condition, semaphore, barrier, queue or lock",
         (
             Field("kind", "its class"),
             Field("parties", "of a barrier: how many threads it waits for", optional=True),
+            Field("made", "of a lock: number of the site where it was made", optional=True),
         ),
     ),
     DefinitionSpec(

@@ -1,4 +1,7 @@
-"""Waits: for futures, for the workers of pools, for threads, and on objects; who ends the last."""
+"""Waits: for futures, for the workers of pools, for threads, on objects, for locks; who ends them.
+
+Of a lock each event says which turn of having it it is about; the latest turn holds.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +36,9 @@ class WaitEvents:
             schema.JOIN: self._join,
             schema.BLOCK: self._block,
             schema.SIGNAL: self._signal,
+            schema.CONTEND: self._contend,
+            schema.OBTAIN: self._obtain,
+            schema.FREE: self._free,
             schema.WAKE: self._wake,
         }
 
@@ -112,6 +118,28 @@ class WaitEvents:
             thing.signals += 1
         if thread.number and len(thing.wakers) < _WAKERS:
             thing.wakers[thread.number] = None
+
+    def _contend(self, row: list[int], thread: ThreadRecord, ticks: int) -> None:
+        _, _, _, _, number, timeout, _, owner, since, turn, scoped = row
+        lock = self._scene.thing(number)
+        if timeout < _NO_TIMEOUT:
+            raise ValueError(timeout)
+        if owner:
+            self._scene.thread(owner)
+        lock.turns(2 * turn + (not owner), owner, since, scoped)
+        self._park(row, thread, ticks)
+
+    def _obtain(self, row: list[int], thread: ThreadRecord, _ticks: int) -> None:
+        _, _, _, number, since, turn, scoped = row
+        self._scene.thing(number).turns(2 * turn, thread.number, since, scoped)
+
+    def _free(self, row: list[int], thread: ThreadRecord, _ticks: int) -> None:
+        _, _, _, number, turn = row
+        lock = self._scene.thing(number)
+        foreign = lock.turn == 2 * turn and thread.number not in (0, lock.owner)
+        if foreign and len(lock.wakers) < _WAKERS:
+            lock.wakers[thread.number] = None
+        lock.turns(2 * turn + 1, 0, 0, 0)
 
     def _park(
         self,

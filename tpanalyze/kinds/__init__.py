@@ -9,16 +9,20 @@ from __future__ import annotations
 from typing import Final
 
 from tpanalyze.kinds import (
+    abandoned_lock,
     abandoned_promise,
     barrier_too_wide,
     blocked_loop,
     circular_wait,
     drain_cycle,
     exit_hang,
+    lock_cycle,
+    lock_future,
     no_worker_left,
     nobody_signals,
     pool_starvation,
     self_drain,
+    self_lock,
     self_wait,
     thread_join_cycle,
     unheard_cancel,
@@ -26,6 +30,10 @@ from tpanalyze.kinds import (
 from tpanalyze.kinds.case import Case, Kind
 
 KINDS: Final[tuple[Kind, ...]] = (
+    self_lock.KIND,
+    lock_cycle.KIND,
+    lock_future.KIND,
+    abandoned_lock.KIND,
     barrier_too_wide.KIND,
     exit_hang.KIND,
     blocked_loop.KIND,

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tpanalyze.atoms import Atom, AtomKind, ends, frees, moves
+from tpanalyze.atoms import ANYBODY, Atom, AtomKind, ends, frees, moves, released
 from tpanalyze.describe import Words
 from tpanalyze.findings import Advice
+from tpanalyze.graphs import reachable
 from tpanalyze.model import (
     DrainWait,
     FutureWait,
+    LockWait,
     ObjectWait,
     Pool,
     PoolId,
@@ -92,6 +94,26 @@ class Case:
     def blocks(self) -> tuple[tuple[Thread, ObjectWait], ...]:
         """The blocked threads that wait for somebody to do something with an object."""
         return tuple((t, t.wait) for t in self.threads if isinstance(t.wait, ObjectWait))
+
+    @property
+    def locks(self) -> tuple[tuple[Thread, LockWait], ...]:
+        """The blocked threads that wait for a lock."""
+        return tuple((t, t.wait) for t in self.threads if isinstance(t.wait, LockWait))
+
+    def needs_itself(self, wait: LockWait) -> bool:
+        """Return whether the lock's owner waits, in the end, for somebody to get that lock.
+
+        What anybody at all could do is no such need.
+        """
+        lock = released(wait.object.id)
+        if wait.owner is None or lock not in self.core:
+            return False
+        hindrances = self.graph.hindrances
+        way = reachable(
+            [moves(wait.owner)],
+            lambda atom: [a for a in hindrances(atom) if a in self.core and a != ANYBODY],
+        )
+        return lock in way
 
     @property
     def waits(self) -> tuple[tuple[Thread, FutureWait], ...]:

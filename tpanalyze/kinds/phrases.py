@@ -4,10 +4,30 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from tpanalyze.describe import INTERPRETER_EXIT, at, counted, did, listing, number, place, thing
+from tpanalyze.describe import (
+    INTERPRETER_EXIT,
+    at,
+    counted,
+    did,
+    listing,
+    lock,
+    number,
+    place,
+    thing,
+)
 from tpanalyze.findings import Advice
 from tpanalyze.kinds.case import Case
-from tpanalyze.model import ObjectWait, Pool, PoolRole, Task, TaskState, Thread, ThreadState
+from tpanalyze.model import (
+    LockWait,
+    ObjectWait,
+    Pool,
+    PoolRole,
+    Task,
+    TaskState,
+    Thread,
+    ThreadState,
+)
+from tpanalyze.rules.ask import is_kept_by_its_owner
 
 _FOLD = 3
 """so many threads that do the same are told one by one, the rest in a count"""
@@ -41,6 +61,7 @@ def proof(case: Case) -> tuple[str, ...]:
     told += [_pool(case, pool) for pool in case.pools]
     told += _promises(case)
     told += _objects(case)
+    told += _locks(case)
     if case.anybody:
         told.append(_nobody(case))
     told.append(_conclusion(case))
@@ -191,6 +212,21 @@ def _objects(case: Case) -> list[str]:
     return list(told.values())
 
 
+def _locks(case: Case) -> list[str]:
+    """Return a sentence for each lock: who has it since where, and who could release it."""
+    told = {}
+    for _, wait in case.locks:
+        name, taken = lock(wait), case.words.taken(wait)
+        if is_kept_by_its_owner(case.snapshot, wait):
+            until = "nobody else can release it"
+            if not wait.reentrant:
+                until = "it is released at the end of that with block"
+            told[name] = f"{name} is held by {taken}; {until}"
+        elif taken:
+            told[name] = f"{name} is held by {taken}; any thread may release it, but none can move"
+    return list(told.values())
+
+
 def needed(case: Case) -> list[tuple[Thread, ObjectWait]]:
     """Return the threads that block on objects and that others need: for a result, or their end.
 
@@ -269,4 +305,13 @@ def with_timeout(case: Case) -> tuple[Advice, ...]:
             + (f" at {where}" if where else "")
             + f": the call then {instead} instead of hanging. It cures nothing.",
         ),
+    )
+
+
+def acquire_with_timeout(wait: LockWait) -> Advice:
+    """Return the last resort for a lock."""
+    return Advice(
+        "lock-timeout",
+        f"As a last resort, take it with acquire(timeout=...){at(wait.site)}, and give up what is "
+        "held when the answer is False. It cures nothing.",
     )

@@ -32,9 +32,10 @@ A party has ``thread``, ``thread_name``, ``main``, ``pool`` (whose worker it is)
 ``function``, ``operation``, ``timed``, ``need`` and ``of`` (so many of so many futures), ``site``
 (where it waits; of a task, where it was submitted), ``object`` (that it blocks on, with ``id``,
 ``kind``, ``parties``, ``waiting``, the number of threads that do, and ``woken_by``, the threads
-that woke others there), ``stack``, ``since_ns``, ``stuck_ns``, ``waits_for`` and ``path`` (of a
-victim: the way into the core, each step with ``kind`` and ``id``).  A task that no worker starts
-has no thread.
+that woke others there; of a lock also ``made_site``, ``owner``, the thread that has it,
+``held_site``, where that took it, and ``scoped``, whether by a ``with`` block), ``stack``,
+``since_ns``, ``stuck_ns``, ``waits_for`` and ``path`` (of a victim: the way into the core, each
+step with ``kind`` and ``id``).  A task that no worker starts has no thread.
 
 Each of ``waits_for`` has ``kind`` (``task``, ``thread``, ``pool`` or ``object``), ``id`` and
 ``label``, and of a task ``function``, ``state``, ``pool``, ``worker`` and ``submit_site``.  What
@@ -54,6 +55,7 @@ import orjson
 from tpanalyze.findings import Edge, Finding, Node, NodeKind, Party, Report
 from tpanalyze.model import (
     FutureWait,
+    LockWait,
     ObjectWait,
     Pool,
     PoolId,
@@ -167,7 +169,7 @@ def _party(snapshot: Snapshot, party: Party) -> Json:
         "need": wait.need if isinstance(wait, FutureWait) else None,
         "of": _awaited(wait),
         "site": _site(site),
-        "object": _object(wait),
+        "object": _object(snapshot, wait),
         "stack": _site(None if thread is None else thread.stack),
         "since_ns": party.since_ns,
         "stuck_ns": snapshot.time_ns - party.since_ns,
@@ -176,7 +178,21 @@ def _party(snapshot: Snapshot, party: Party) -> Json:
     }
 
 
-def _object(wait: Wait | None) -> Json:
+def _object(snapshot: Snapshot, wait: Wait | None) -> Json:
+    if isinstance(wait, LockWait):
+        waits = (thread.wait for thread in snapshot.threads.values())
+        alike = [w for w in waits if isinstance(w, LockWait) and w.object.id == wait.object.id]
+        return {
+            "id": wait.object.id,
+            "kind": wait.object.kind,
+            "parties": None,
+            "waiting": len(alike),
+            "woken_by": list(wait.released_by),
+            "made_site": _site(wait.object.made),
+            "owner": wait.owner,
+            "held_site": _site(wait.held_site),
+            "scoped": wait.scoped,
+        }
     if not isinstance(wait, ObjectWait):
         return None
     return {

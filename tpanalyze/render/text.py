@@ -16,6 +16,7 @@ from tpanalyze.findings import Finding, NodeKind, Party, Relation, Report, Verdi
 from tpanalyze.model import (
     Frame,
     FutureWait,
+    LockWait,
     ObjectWait,
     Pool,
     PoolId,
@@ -196,6 +197,9 @@ class _Text:
         single = isinstance(wait, FutureWait) and len(wait.futures) == 1
         if not single:
             yield from self._page.row("waits for", words.wait(wait))
+        if isinstance(wait, LockWait) and wait.owner is not None:
+            yield from self._page.row("held by", words.thread(wait.owner))
+            yield from self._place("  taken at", wait.held_site)
         for edge in party.edges:
             if edge.source.kind is not NodeKind.THREAD or edge.target.kind is not NodeKind.TASK:
                 continue

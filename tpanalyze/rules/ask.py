@@ -8,6 +8,7 @@ from tpanalyze.atoms import Atom, resolves, taken
 from tpanalyze.model import (
     DrainWait,
     FutureWait,
+    LockWait,
     ObjectWait,
     Pool,
     PoolId,
@@ -110,6 +111,14 @@ def is_called_away(thread: Thread) -> bool:
     if not thread.main or wait is None:
         return False
     return isinstance(wait, ObjectWait) or (isinstance(wait, ThreadWait) and not wait.every)
+
+
+def is_kept_by_its_owner(snapshot: Snapshot, wait: LockWait) -> bool:
+    """Return whether only the thread that has the lock is taken to release it."""
+    owner = None if wait.owner is None else snapshot.threads.get(wait.owner)
+    if owner is None or not is_active(owner):
+        return False
+    return wait.reentrant or (wait.scoped and not wait.released_by)
 
 
 def tasks_in_queues(snapshot: Snapshot) -> frozenset[TaskId]:

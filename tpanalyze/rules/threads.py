@@ -7,10 +7,10 @@ from typing import Final
 
 from tpanalyze.atoms import moves
 from tpanalyze.horn import Rule
-from tpanalyze.model import DrainWait, FutureWait, ObjectWait, Snapshot, ThreadWait
+from tpanalyze.model import DrainWait, FutureWait, LockWait, ObjectWait, Snapshot, ThreadWait
 from tpanalyze.rules.ask import is_active
 
-RULED: Final[tuple[type, ...]] = (FutureWait, DrainWait, ThreadWait, ObjectWait)
+RULED: Final[tuple[type, ...]] = (FutureWait, DrainWait, ThreadWait, ObjectWait, LockWait)
 """The kinds of wait that have a rule of their own."""
 
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Final
 
-from tpanalyze.findings import Edge, Relation
+from tpanalyze.findings import Edge, NodeKind, Relation
 from tpanalyze.model import ThreadId
 from tpanalyze.render.diagram.picture import Arrow, End
 from tpanalyze.render.diagram.scene import Scene, arrow_role, thread_node
@@ -42,7 +42,7 @@ def arrows(scene: Scene, ends: EndOf) -> tuple[Arrow, ...]:
         key
         for key in merged
         if (key[2] is Relation.NEEDS_WORKER and key[1] not in needed)
-        or (key[2] is Relation.HELD_BY and key[0] not in needed)
+        or (key[2] is Relation.HELD_BY and key[0] not in needed and not _of_a_lock(merged[key]))
     }
     return tuple(
         Arrow(
@@ -57,6 +57,10 @@ def arrows(scene: Scene, ends: EndOf) -> tuple[Arrow, ...]:
         for (source, target, relation, label), alike in merged.items()
         if (source, target, relation, label) not in superfluous
     )
+
+
+def _of_a_lock(edges: list[Edge]) -> bool:
+    return edges[0].source.kind is NodeKind.OBJECT
 
 
 def _label(edge: Edge) -> str:
@@ -76,6 +80,8 @@ def _story(scene: Scene, edge: Edge) -> list[str]:
         story += ["the wait is at:", *stack(edge.wait_site)]
     if edge.submit_site is not None:
         story += ["the awaited task was submitted at:", *stack(edge.submit_site)]
+    if edge.held_site is not None:
+        story += ["it took it at:", *stack(edge.held_site)]
     if edge.occupied_by:
         names = [_thread_name(scene, each) for each in edge.occupied_by[:_NAMED]]
         more = len(edge.occupied_by) - len(names)

@@ -104,12 +104,16 @@ def object_card(scene: Scene, number: ObjectId) -> Single:
     standing = scene.standing(object_node(number))
     line = "of " + counted(thing.parties, "party") if thing.parties is not None else "not signalled"
     line = line.replace("partys", "parties")
+    tooltip = [object_name(thing)]
+    if (wait := scene.locks.get(number)) is not None:
+        line = f"taken{at(wait.held_site)}" if wait.owner is not None else "free, or not known"
+        tooltip += ["made at:", *stack(thing.made), "taken at:", *stack(wait.held_site)]
     card = Card(
         id=f"object{number}",
         role=standing.role,
         title=object_name(thing),
         lines=(line,),
-        tooltip=object_name(thing),
+        tooltip="\n".join(tooltip),
         finding=standing.finding,
     )
     likeness = (standing.role, standing.finding, thing.kind, line)

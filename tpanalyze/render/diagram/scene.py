@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from tpanalyze.edges import locks
 from tpanalyze.findings import Edge, Finding, Node, NodeKind, Party, Relation, Report
 from tpanalyze.model import (
+    LockWait,
     Object,
     ObjectId,
     ObjectWait,
@@ -49,8 +51,9 @@ class Scene:
         }
         waits = (thread.wait for thread in report.snapshot.threads.values())
         self.objects: Final[dict[ObjectId, Object]] = {
-            wait.object.id: wait.object for wait in waits if isinstance(wait, ObjectWait)
+            wait.object.id: wait.object for wait in waits if isinstance(wait, ObjectWait | LockWait)
         }
+        self.locks: Final[dict[ObjectId, LockWait]] = locks(report.snapshot)
         self.edges: Final[tuple[Edge, ...]] = self._all_edges(report)
         self._parties = _standings(report.findings)
         self._awaited = self._standings_of_awaited()
