@@ -12,6 +12,7 @@ from _thread import get_ident
 
 from tprecord import compat
 from tprecord.schema import CENSUS, STACK
+from tprecord.tracebacks import PACKAGE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,8 +39,6 @@ class Look:
         """of each thread: its site, and the processor time it had used, at the last look"""
         self.further: list[Callable[[], object]] = []
         """what else is looked at, each by a call; one that fails is not called again"""
-        self.ticker = 0
-        """ident of our own thread, which is not looked at; 0: there is none"""
 
     def take(self, here: FrameType | None) -> None:
         """Append where each thread stands; the calling one in `here`, or left out for None.
@@ -54,7 +53,7 @@ class Look:
         me = get_ident()
         for ident, found in frames.items():
             frame = here if ident == me else found
-            if frame is None or ident == self.ticker:
+            if frame is None or _is_ours(frame):
                 continue
             number = names.thread_by_ident(ident)
             site = names.site(frame, depth=STACK_DEPTH)
@@ -77,6 +76,15 @@ class Look:
                 look()
             except Exception:
                 self.further.remove(look)
+
+
+def _is_ours(frame: FrameType) -> bool:
+    """Return true if the thread is one of ours: its outermost frame is the ticker's."""
+    outermost: FrameType | None = frame
+    while outermost is not None:
+        frame, outermost = outermost, outermost.f_back
+    code = frame.f_code
+    return code.co_name == "_tick" and code.co_filename.startswith(PACKAGE)
 
 
 def _time_used(ident: int) -> int:
