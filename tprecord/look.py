@@ -11,6 +11,7 @@ import sys
 from _thread import get_ident
 
 from tprecord import compat
+from tprecord.own import attribute
 from tprecord.schema import CENSUS, STACK
 from tprecord.tracebacks import PACKAGE
 
@@ -94,5 +95,5 @@ def _time_used(ident: int) -> int:
     """
     threading = sys.modules.get("threading")
     thread = None if threading is None else threading._active.get(ident)
-    native_id = getattr(thread, "_native_id", None)
+    native_id = attribute(thread, "_native_id")
     return 0 if native_id is None else compat.processor_time(native_id)

@@ -13,6 +13,8 @@ from types import CodeType
 
 from tprecord import compat, tracebacks
 from tprecord.core import Handlers, Hot
+from tprecord.own import attribute, class_module, text
+from tprecord.schema import RESIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 
 DISABLE = sys.monitoring.DISABLE
 EVENTS = sys.monitoring.events
+
+NO_LIMIT = -1
+"""The size of a pool of which none is known."""
 
 
 class NoToolId(RuntimeError):
@@ -169,7 +174,7 @@ class Monitor:
         return True
 
     def _imported(self, module: Any) -> None:
-        name = getattr(module, "__name__", None)
+        name = text(attribute(module, "__name__"))  # a lazy module must not be loaded by this
         if name in self._modules:
             self._install(name, module)
 
@@ -233,6 +238,11 @@ class Monitor:
         """Record what a look has found; no thread of the app did it."""
         self._buffer.add(kind, 0, *numbers)
 
+    def note_sizes(self) -> None:
+        """Record which pools have another size than was told: nobody is seen to change it."""
+        for number, size in self.names.resized():
+            self.note_down(RESIZE, number, NO_LIMIT if size is None else size)
+
     def _watch(self, code: CodeType, event: int) -> None:
         key = id(code)
         self._codes[key] = code
@@ -261,7 +271,7 @@ class Monitor:
         (sent by ``PyThreadState_SetAsyncExc``).  Too little stack or memory is nobody's bug: the
         event is lost, and the app gets an error of its own in a moment.
         """
-        if not isinstance(error, Exception) or type(error).__module__ != "builtins":
+        if not isinstance(error, Exception) or class_module(type(error)) != "builtins":
             self._pass_on(error)
         raised_at = tracebacks.innermost(error.__traceback__)
         place = ""
