@@ -7,6 +7,7 @@ import resource
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -40,24 +41,24 @@ def run(
     *,
     trace: Path | None = None,
     options: tuple[str, ...] = ("-q",),
-    **popen: object,
+    preexec_fn: Callable[[], None] | None = None,
+    **variables: str,
 ) -> subprocess.CompletedProcess[str]:
     """Record HEAD, `body` and TAIL; the app must end as it would have."""
     path = trace or tmp_path / "trace.jsonl"
     (tmp_path / "app.py").write_text(HEAD + body + TAIL)
-    done = subprocess.run(  # type: ignore[call-overload]
+    done = subprocess.run(
         [sys.executable, "-m", "tprecord", *options, "-o", str(path), "app.py", str(path)],
         capture_output=True,
         text=True,
         timeout=PATIENCE_S,
         cwd=tmp_path,
-        env=environment(),
+        env=environment(**variables),
         check=False,
-        **popen,
+        preexec_fn=preexec_fn,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("app is well\n")
-    assert isinstance(done, subprocess.CompletedProcess)
     return done
 
 
@@ -368,6 +369,7 @@ def test_daemon_threads_that_are_at_it_when_the_process_ends_spoil_nothing(tmp_p
 
 
 SIGNALS = """
+import traceback
 class Rung(Exception):
     pass
 rung, raised, caught = [0], [0], [0]
@@ -386,20 +388,27 @@ while raised[0] < 150 and time.monotonic() < deadline:
         for _ in range(20):
             pool.submit(work, done).result()
             done += 1
-    except Rung:
+    except Rung as error:
         caught[0] += 1
+        read = "".join(traceback.format_exception(error))
+        if "/tprecord/" in read or error.__context__ is not None:
+            print(read, "has something of ours in it")
+            break
 signal.setitimer(signal.ITIMER_REAL, 0)
 print(rung[0], raised[0], caught[0], done)
+assert not any(sys.monitoring.get_events(tool) for tool in (3, 4))
 """
-CUT_SHORT = ("before it in its queue", "a wake without a wait", "no wake after")
+CUT_SHORT = ("before it in its queue", "a wake without a wait")
 """A submit that an exception ends is in the trace, but its task is in no queue; one that comes
-while a wake is recorded makes two wakes of it, and one at the first step of a callback none."""
+while a wake is recorded makes two wakes of it."""
 
 
+@pytest.mark.parametrize("core", ["python", ""], ids=["in Python", "the usual"])
 def test_each_exception_of_a_signal_handler_reaches_the_app_and_no_line_is_lost(
-    tmp_path: Path,
+    tmp_path: Path, core: str
 ) -> None:
-    done = run(tmp_path, SIGNALS)
+    """Nor does its traceback tell that it has come through callbacks of ours."""
+    done = run(tmp_path, SIGNALS, TPRECORD_CORE=core)
     assert done.stderr == ""
     rung, raised, caught, tasks = map(int, done.stdout.split()[:4])
     assert raised == caught >= 150 and rung > raised
@@ -410,3 +419,34 @@ def test_each_exception_of_a_signal_handler_reaches_the_app_and_no_line_is_lost(
     assert tasks + 102 <= len(trace.of("submit")) <= tasks + 102 + caught
     assert len(trace.of("finish")) == len(trace.of("start")) <= len(trace.of("submit"))
     assert not trace.notes
+
+
+INTERRUPTED = """
+def ring(_, frame):
+    if "/tprecord/" in frame.f_code.co_filename:
+        raise KeyboardInterrupt("here")
+    signal.setitimer(signal.ITIMER_REAL, 0.0003)
+signal.signal(signal.SIGALRM, ring)
+signal.setitimer(signal.ITIMER_REAL, 0.0003)
+while True:
+    pool.submit(work, 1).result()
+"""
+
+
+@pytest.mark.parametrize("core", ["python", ""], ids=["in Python", "the usual"])
+def test_a_ctrl_c_that_lands_in_a_callback_shows_the_user_frames_of_the_app(
+    tmp_path: Path, core: str
+) -> None:
+    (tmp_path / "app.py").write_text(HEAD + INTERRUPTED)
+    done = subprocess.run(
+        [sys.executable, "-m", "tprecord", "-q", "-o", "trace.jsonl", "app.py", ""],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        cwd=tmp_path,
+        env=environment(TPRECORD_CORE=core),
+        check=False,
+    )
+    assert "\nKeyboardInterrupt: here\n" in done.stderr
+    assert "app.py" in done.stderr and "/tprecord/" not in done.stderr
+    assert "Error" not in done.stderr  # ours, that was being handled

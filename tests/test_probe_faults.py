@@ -13,7 +13,6 @@ from tests.recorded import PATIENCE_S, environment, read
 APP = """
 import queue, threading
 from concurrent.futures import *
-from tprecord import monitor as ours
 
 def work(n): return n
 promise = Future()
@@ -37,7 +36,7 @@ print("app is well")
 
 BROKEN = """
 import sys
-from tprecord import monitor
+from tprecord import monitor, tracebacks
 
 which, made = int(sys.argv.pop(1)), [0]
 
@@ -48,7 +47,7 @@ def broken(method):
         if number == which:
             source = "def handler(*_):\\n    raise {error}('injected')"
             space = dict()  # what raises outside the recorder's own files is the app's
-            exec(compile(source, monitor.PACKAGE + "injected.py", "exec"), space)
+            exec(compile(source, tracebacks.PACKAGE + "injected.py", "exec"), space)
             handlers = tuple(space["handler"] for _ in handlers) or (space["handler"],)
         return method(self, function, *handlers)
     return watch

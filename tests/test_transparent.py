@@ -161,6 +161,30 @@ child()
     assert both(tmp_path, source, flags=("-W", "error")) == ("", "")
 
 
+def test_recordings_that_have_ended_leave_nothing_behind(tmp_path: Path) -> None:
+    source = """
+import gc, glob, os, sys, threading
+from concurrent.futures import ThreadPoolExecutor
+import tprecord
+from tprecord.recording import Recording
+def use():
+    with ThreadPoolExecutor(2) as pool: pool.submit(int).result()
+for n in range(6):
+    with tprecord.record(f"{n}.jsonl"): use()
+threading.Thread(target=int).start()
+del n
+gc.collect()
+print(sum(type(thing) is Recording for thing in gc.get_objects()))
+if not os.fork():
+    use()
+    sys.stdout.flush()
+    os._exit(0)
+os.wait()
+print(len(glob.glob("*.jsonl")))
+"""
+    assert run(tmp_path, source, recorded=False, flags=("-W", "ignore")) == ("0\n6\n", "")
+
+
 # ---------------------------------------------------------------------------- beside other tools
 
 POOLS = """

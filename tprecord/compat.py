@@ -10,6 +10,8 @@ import sys
 from _thread import LockType, RLock, allocate_lock, get_ident
 from types import CodeType
 
+from tprecord.own import attribute, name_of
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,9 +83,9 @@ def has_thread_ended(thread: Any) -> bool:
     Its handle is called ``_handle`` in 3.13 and ``_os_thread_handle`` from 3.14.
     """
     if VERSION < (3, 13):
-        lock = thread._tstate_lock
+        lock = attribute(thread, "_tstate_lock")
         return lock is None or has_ended(lock)
-    handle = getattr(thread, "_handle" if VERSION < (3, 14) else "_os_thread_handle", None)
+    handle = attribute(thread, "_handle" if VERSION < (3, 14) else "_os_thread_handle")
     return has_ended(handle)
 
 
@@ -92,7 +94,7 @@ def joins_every_thread(callee: object) -> bool:
 
     3.12: ``lock.acquire`` of one after the other; from 3.13 ``_thread._shutdown`` for all.
     """
-    return getattr(callee, "__name__", "") == ("acquire" if VERSION < (3, 13) else "_shutdown")
+    return name_of(callee) == ("acquire" if VERSION < (3, 13) else "_shutdown")
 
 
 def call_in_work_item(
@@ -102,7 +104,7 @@ def call_in_work_item(
 
     Until 3.13 by these names; from 3.14 the call is `task`, for a pool of threads a tuple.
     """
-    if isinstance(task, tuple) and len(task) == 3:
+    if type(task) is tuple and len(task) == 3:
         fn, args = task[:2]
     return future, fn, args or ()
 

@@ -18,6 +18,7 @@ from time import perf_counter_ns as clock
 from types import CodeType, FrameType, FunctionType
 
 from tprecord.compat import SNAPSHOT_LOCALS
+from tprecord.guard import covered_throughout
 from tprecord.names import TOP
 from tprecord.schema import FAIL, FINISH, READ, START, SUBMIT
 
@@ -139,12 +140,15 @@ def make_callbacks(
     def mine(function: Any) -> Any:
         return FunctionType(function.__code__.replace(), space)
 
+    def guarded(function: Any) -> Any:
+        return FunctionType(covered_throughout(function.__code__), space)
+
     return Callbacks(
-        on_call=mine(_on_call),
-        on_start=mine(_on_start),
-        on_return=mine(_on_return),
-        on_native_return=mine(_on_native_return),
-        on_native_raise=mine(_on_native_raise),
+        on_call=guarded(_on_call),
+        on_start=guarded(_on_start),
+        on_return=guarded(_on_return),
+        on_native_return=guarded(_on_native_return),
+        on_native_raise=guarded(_on_native_raise),
         emit=mine(_emit),
     )
 
@@ -191,6 +195,7 @@ def _emit(kind: int, *numbers: int) -> None:
 def _on_call(code: CodeType, _offset: int, callee: Any, arg0: Any) -> object:
     row: tuple[int | None, ...]
     try:
+        found: Steps | int = steps  # first, so that the outer handler is the first one's
         try:
             me = local.number
         except AttributeError:
@@ -207,7 +212,6 @@ def _on_call(code: CodeType, _offset: int, callee: Any, arg0: Any) -> object:
             except ValueError:  # a thread of somebody's C code
                 caller = None
             here = caller
-            found: Steps | int = steps
             try:
                 while isinstance(found, dict):
                     if here is None:

@@ -11,7 +11,9 @@ import sys
 from _thread import get_ident
 
 from tprecord import compat
+from tprecord.own import attribute
 from tprecord.schema import CENSUS, STACK
+from tprecord.tracebacks import PACKAGE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,8 +40,6 @@ class Look:
         """of each thread: its site, and the processor time it had used, at the last look"""
         self.further: list[Callable[[], object]] = []
         """what else is looked at, each by a call; one that fails is not called again"""
-        self.ticker = 0
-        """ident of our own thread, which is not looked at; 0: there is none"""
 
     def take(self, here: FrameType | None) -> None:
         """Append where each thread stands; the calling one in `here`, or left out for None.
@@ -54,7 +54,7 @@ class Look:
         me = get_ident()
         for ident, found in frames.items():
             frame = here if ident == me else found
-            if frame is None or ident == self.ticker:
+            if frame is None or _is_ours(frame):
                 continue
             number = names.thread_by_ident(ident)
             site = names.site(frame, depth=STACK_DEPTH)
@@ -79,6 +79,15 @@ class Look:
                 self.further.remove(look)
 
 
+def _is_ours(frame: FrameType) -> bool:
+    """Return true if the thread is one of ours: its outermost frame is the ticker's."""
+    outermost: FrameType | None = frame
+    while outermost is not None:
+        frame, outermost = outermost, outermost.f_back
+    code = frame.f_code
+    return code.co_name == "_tick" and code.co_filename.startswith(PACKAGE)
+
+
 def _time_used(ident: int) -> int:
     """Return the processor time the thread has used, in the system's ticks; 0 if nobody tells.
 
@@ -86,5 +95,5 @@ def _time_used(ident: int) -> int:
     """
     threading = sys.modules.get("threading")
     thread = None if threading is None else threading._active.get(ident)
-    native_id = getattr(thread, "_native_id", None)
+    native_id = attribute(thread, "_native_id")
     return 0 if native_id is None else compat.processor_time(native_id)

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import sys
 from _weakref import ref
+from types import FunctionType
 
 from tprecord.compat import links_to_its_source
+from tprecord.own import attribute, is_a
 from tprecord.schema import AWAIT, CLOSE, DELIVER, HALT, RUN
 
 TYPE_CHECKING = False
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from tprecord.monitor import Monitor
+
+PENDING = ("PENDING", "RUNNING")
+"""States of a future of ``concurrent.futures`` that is not done."""
 
 MANY = 10_000
 """Of more promises or timers than this a look would hold up the program: nothing is claimed."""
@@ -110,7 +115,7 @@ class Loops:
             future, loop = references[0](), references[1]()
             if future is None or loop is None:
                 continue
-            if future.done():
+            if attribute(future, "_state") not in PENDING:
                 self._owed.pop(promise, None)
                 self._told.pop(promise, None)
                 continue
@@ -128,13 +133,13 @@ class Loops:
 
         Reads the closure of the callback that asyncio has given it.
         """
-        callbacks = getattr(future, "_done_callbacks", None)  # of concurrent.futures
+        callbacks = attribute(future, "_done_callbacks")  # of concurrent.futures
         if callbacks is None:
             callbacks = [callback for callback, _ in future._callbacks or ()]
         for callback in tuple(callbacks):
-            if getattr(callback, "__code__", None) is self._link:
-                cell = callback.__closure__[self._link.co_freevars.index("source")]
-                return cell.cell_contents
+            if type(callback) is FunctionType and callback.__code__ is self._link:
+                cells = callback.__closure__ or ()
+                return cells[self._link.co_freevars.index("source")].cell_contents
         return None
 
     def _has_no_timeouts(self, loop: Any) -> bool:
@@ -156,7 +161,7 @@ class Loops:
             if id(waiting) in seen:
                 continue
             seen.add(id(waiting))
-            if isinstance(waiting, self._task_types):
+            if _is_one_of(waiting, self._task_types):
                 waiter = waiting._fut_waiter
                 if waiting.done() or waiting._must_cancel or waiting.cancelling() or not waiter:
                     return _UNKNOWN
@@ -165,12 +170,12 @@ class Loops:
                     found.add(number)
                 else:
                     agenda.append(waiter)
-            elif isinstance(waiting, self._gathering):
+            elif is_a(waiting, self._gathering):
                 children = [child for child in waiting._children if not child.done()]
                 if not children:
                     return _UNKNOWN
                 agenda += children
-            elif isinstance(waiting, self._future_types) and not waiting.done():
+            elif _is_one_of(waiting, self._future_types) and not waiting.done():
                 source = self._source(waiting)
                 number = self._monitor.names.futures.get(id(source), 0)
                 if not number or source.done():
@@ -179,3 +184,7 @@ class Loops:
             else:
                 return _UNKNOWN
         return tuple(sorted(found))
+
+
+def _is_one_of(thing: object, kinds: tuple[type, ...]) -> bool:
+    return any(is_a(thing, kind) for kind in kinds)

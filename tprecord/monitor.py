@@ -8,16 +8,19 @@ the app imports it, which is seen by watching the import system's own ``_load_un
 from __future__ import annotations
 
 import sys
+from _thread import get_ident
 from types import CodeType
 
-from tprecord import compat
+from tprecord import compat, tracebacks
 from tprecord.core import Handlers, Hot
+from tprecord.own import attribute, class_module, text
+from tprecord.schema import RESIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import ModuleType
-    from typing import Any
+    from typing import Any, NoReturn
 
     from tprecord.buffer import AnyBuffer
     from tprecord.core import Emit
@@ -28,9 +31,11 @@ if TYPE_CHECKING:
     Handler = Callable[[Any, Any], object]
     Install = Callable[["Monitor", ModuleType], None]
 
-PACKAGE = __file__.rpartition("monitor")[0]
 DISABLE = sys.monitoring.DISABLE
 EVENTS = sys.monitoring.events
+
+NO_LIMIT = -1
+"""The size of a pool of which none is known."""
 
 
 class NoToolId(RuntimeError):
@@ -89,6 +94,8 @@ class Monitor:
         self._events: dict[int, int] = {}
         self._handlers = Handlers()
         self._tool: int | None = None
+        self._leaving: set[int] = set()
+        """idents of the threads in which an exception of the app leaves a callback"""
         self._modules: dict[str, list[Install]] = {}
         self._refresh()
 
@@ -104,6 +111,7 @@ class Monitor:
             EVENTS.PY_RETURN: callbacks.on_return,
             EVENTS.C_RETURN: callbacks.on_native_return,
             EVENTS.C_RAISE: callbacks.on_native_raise,
+            EVENTS.RAISE: self._on_raise,
         }
         if self._tool is not None:
             for event, callback in self._callbacks.items():
@@ -159,6 +167,7 @@ class Monitor:
             return False
         tool, self._tool = self._tool, None
         monitoring = sys.monitoring
+        monitoring.set_events(tool, 0)
         for code in self._codes.values():
             monitoring.set_local_events(tool, code, 0)
         for event in self._callbacks:
@@ -169,7 +178,7 @@ class Monitor:
         return True
 
     def _imported(self, module: Any) -> None:
-        name = getattr(module, "__name__", None)
+        name = text(attribute(module, "__name__"))  # a lazy module must not be loaded by this
         if name in self._modules:
             self._install(name, module)
 
@@ -233,6 +242,11 @@ class Monitor:
         """Record what a look has found; no thread of the app did it."""
         self._buffer.add(kind, 0, *numbers)
 
+    def note_sizes(self) -> None:
+        """Record which pools have another size than was told: nobody is seen to change it."""
+        for number, size in self.names.resized():
+            self.note_down(RESIZE, number, NO_LIMIT if size is None else size)
+
     def _watch(self, code: CodeType, event: int) -> None:
         key = id(code)
         self._codes[key] = code
@@ -261,19 +275,15 @@ class Monitor:
         (sent by ``PyThreadState_SetAsyncExc``).  Too little stack or memory is nobody's bug: the
         event is lost, and the app gets an error of its own in a moment.
         """
-        if not isinstance(error, Exception) or type(error).__module__ != "builtins":
-            self.passing_on()
-            raise error.with_traceback(None)
-        innermost = error.__traceback__
-        while innermost is not None and innermost.tb_next is not None:
-            innermost = innermost.tb_next
+        if not isinstance(error, Exception) or class_module(type(error)) != "builtins":
+            self._pass_on(error)
+        raised_at = tracebacks.innermost(error.__traceback__)
         place = ""
-        if innermost is not None:
-            file = innermost.tb_frame.f_code.co_filename
-            place = f" at {file.rpartition('/')[2]}:{innermost.tb_lineno}"
-            if not file.startswith(PACKAGE):
-                self.passing_on()
-                raise error
+        if raised_at is not None:
+            if not tracebacks.is_ours(raised_at):
+                self._pass_on(error)
+            file = raised_at.tb_frame.f_code.co_filename
+            place = f" at {file.rpartition('/')[2]}:{raised_at.tb_lineno}"
         error.__traceback__ = None
         if isinstance(error, (RecursionError, MemoryError)):
             return
@@ -284,6 +294,27 @@ class Monitor:
                 f"a bug in the recorder's probe of {code.co_qualname} "
                 f"({type(error).__name__}: {error}{place}): it is switched off"
             )
+
+    def _pass_on(self, error: BaseException) -> NoReturn:
+        """Let an exception of the app leave the callback; users see none of our frames in it.
+
+        Those that it still passes are put into its traceback by the interpreter.  So the very next
+        exception to be raised in this thread is caught sight of, in the frame of the app: it is
+        this one.  Nobody keeps it until then.
+        """
+        if self._tool is not None:
+            self._leaving.add(get_ident())
+            sys.monitoring.set_events(self._tool, EVENTS.RAISE)
+        self.passing_on()
+        raise error
+
+    def _on_raise(self, _code: CodeType, _offset: int, error: BaseException) -> None:
+        me = get_ident()
+        if me in self._leaving:
+            self._leaving.discard(me)
+            tracebacks.take_out_ours(error)
+        if not self._leaving and self._tool is not None:
+            sys.monitoring.set_events(self._tool, 0)
 
 
 def _code(function: Any) -> CodeType:

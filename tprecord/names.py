@@ -12,12 +12,23 @@ from __future__ import annotations
 
 import os
 import sys
+from _contextvars import Context
+from _functools import partial  # type: ignore[import-not-found]  # functools takes 1 ms
 from _thread import _local, get_ident, get_native_id
 from _weakref import ref
 from itertools import count
 from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodType
 
 from tprecord import compat
+from tprecord.own import (
+    attribute,
+    class_module,
+    class_name,
+    in_class,
+    is_a,
+    text,
+    variables,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,6 +68,9 @@ if TYPE_CHECKING:
 MAX_FRAMES = 24
 """No site has more frames than this, of whatever kind."""
 
+QUEUES = ("SimpleQueue", "Queue", "LifoQueue", "PriorityQueue")
+"""Classes of ``queue`` from which nothing comes but what was put in, and all of it."""
+
 PLUMBING, FLOOR = 1, 2
 
 TOP = 0
@@ -86,9 +100,11 @@ class Names:
         """``id(executor)`` -> number"""
         self.queues: dict[int, int] = {}
         """``id(work queue)`` -> number of the pool"""
+        self.sizes: dict[int, int | None] = {}
+        """``id(executor)`` -> its ``max_workers`` as it was last told; None: not known"""
         self.functions = table()
         """``id(code)`` -> number"""
-        self._named_functions: dict[tuple[object, str], int] = {}
+        self._named_functions: dict[tuple[str, str], int] = {}
         """(module, name) of a function without code -> number"""
         self.steps: Steps = {}
         """the known call stacks of sites with as many frames as the user chose"""
@@ -153,11 +169,9 @@ class Names:
             # Not current_thread(): it would make a dummy Thread for a foreign thread.
             thread = threading._active.get(ident)
         number = self._next["thread"]()
-        row: dict[str, Any] = {"thread": number, "name": _thread_name(thread)}
+        row = {"thread": number, **_thread(thread)}
         if native_id is not None:
             row["native_id"] = native_id
-        if thread is not None and thread._daemonic:
-            row["daemon"] = True
         if main:
             row["name"] = row["name"] or "MainThread"
             row["main"] = True
@@ -168,10 +182,7 @@ class Names:
     def launch(self, thread: Any) -> int:
         """Define a thread that is about to be started, and return its number."""
         number = self._next["thread"]()
-        row: dict[str, Any] = {"thread": number, "name": _thread_name(thread)}
-        if thread._daemonic:
-            row["daemon"] = True
-        self._define(row)
+        self._define({"thread": number, **_thread(thread)})
         self._watch(thread, self.launched, number)
         return number
 
@@ -190,8 +201,8 @@ class Names:
         number = self.objects.get(id(thing))
         if number is None:
             number = self._next["object"]()
-            row: dict[str, Any] = {"object": number, "kind": type(thing).__qualname__}
-            parties = getattr(thing, "_parties", None)
+            row: dict[str, Any] = {"object": number, "kind": class_name(type(thing))}
+            parties = attribute(thing, "_parties")
             if type(parties) is int:
                 row["parties"] = parties
             if made:
@@ -205,19 +216,44 @@ class Names:
         number = self.pools.get(id(executor))
         if number is None:
             number = self._next["pool"]()
-            queue = executor._work_queue
+            has = variables(executor)
+            threads, queue = has.get("_threads"), has.get("_work_queue")
+            size = self.sizes[id(executor)] = _size(executor)
             self._define(
                 {
                     "pool": number,
-                    "kind": type(executor).__qualname__,
-                    "name": str(executor._thread_name_prefix),
-                    "max_workers": _whole(executor._max_workers),
-                    "lost" if self.forked else "unseen": len(executor._threads),
+                    "kind": class_name(type(executor)),
+                    "name": text(has.get("_thread_name_prefix")),
+                    "max_workers": size,
+                    "lost" if self.forked else "unseen": len(threads)
+                    if type(threads) is set
+                    else 1,
                 }
             )
             self._watch(executor, self.pools, number)
-            self._watch(queue, self.queues, number)
+            if _has_a_known_queue(executor):
+                self._watch(queue, self.queues, number)
         return number
+
+    def resized(self) -> list[tuple[int, int | None]]:
+        """Return the pools whose size is another than was last told, and their size now.
+
+        It is nobody's to change, and some programs do; so do those that put a queue of their own
+        into a pool: nothing is known then of when its workers come and what they take.
+        """
+        changed = []
+        for key, told in list(self.sizes.items()):
+            watcher = self._watchers.get(key)
+            executor = None if watcher is None else watcher()
+            number = self.pools.get(key)
+            if executor is None or number is None:
+                self.sizes.pop(key, None)
+                continue
+            size = _size(executor)
+            if size != told:
+                self.sizes[key] = size
+                changed.append((number, size))
+        return changed
 
     def loop(self, loop: Any) -> int:
         """Define the event loop, which was not known, and return its number."""
@@ -236,7 +272,7 @@ class Names:
         self._define(
             {
                 "pool": number,
-                "kind": type(thing).__qualname__,
+                "kind": class_name(type(thing)),
                 "name": "",
                 "max_workers": max_workers,
                 "role": role,
@@ -289,7 +325,7 @@ class Names:
             kind = type(fn)
             if kind is MethodType:
                 fn = fn.__func__
-            elif kind.__name__ == "partial" and kind.__module__ == "functools":
+            elif kind is partial:
                 fn, args = fn.func, fn.args + args
             elif _is_context_run(fn) and args:
                 fn, args = args[0], args[1:]
@@ -298,19 +334,18 @@ class Names:
         if type(fn) is FunctionType:
             return self.code(fn.__code__, fn.__module__)
         if type(fn) is BuiltinFunctionType:
-            return self._named(fn.__module__, fn.__qualname__)
-        if isinstance(fn, type):
-            return self._named(fn.__module__, fn.__qualname__)
-        call = vars(type(fn)).get("__call__")
-        if type(call) is FunctionType:
+            return self._named(text(fn.__module__), text(fn.__qualname__))
+        kind = fn if is_a(fn, type) else type(fn)
+        call = in_class(kind, "__call__")
+        if kind is not fn and type(call) is FunctionType:
             return self.code(call.__code__, call.__module__)
-        return self._named(type(fn).__module__, type(fn).__qualname__)
+        return self._named(class_module(kind), class_name(kind))
 
-    def _named(self, module: object, name: str) -> int:
+    def _named(self, module: str, name: str) -> int:
         number = self._named_functions.get((module, name))
         if number is None:
             number = self._next["function"]()
-            self._define({"function": number, "name": name, "module": str(module or "")})
+            self._define({"function": number, "name": name, "module": module})
             self._named_functions[module, name] = number
         return number
 
@@ -323,7 +358,7 @@ class Names:
             file = code.co_filename.removeprefix(self._directory)
             number = self._next["function"]()
             row: dict[str, Any] = {"function": number, "name": code.co_qualname}
-            if isinstance(module, str):
+            if module := text(module):
                 row["module"] = module
             row["file"] = file
             row["line"] = code.co_firstlineno
@@ -425,20 +460,31 @@ class Names:
         return number
 
 
-def _whole(number: object) -> int | None:
-    """Return a pool's size, rounded up as the pool itself does; None if it has none."""
-    if isinstance(number, float) and number < 1e9:
+def _size(executor: object) -> int | None:
+    """Return how many workers a pool may have, rounded up as it does itself; None: not known."""
+    if not _has_a_known_queue(executor):
+        return None
+    number = attribute(executor, "_max_workers")
+    if type(number) is float and number < 1e9:
         return -int(-number // 1)
-    return int(number) if isinstance(number, int) else None
+    return int.__index__(number) if is_a(number, int) else None
 
 
-def _thread_name(thread: Any) -> str:
-    return "" if thread is None else str(thread._name)
+def _has_a_known_queue(executor: object) -> bool:
+    """Return true if the pool has a queue of the standard library, not one of the app's own."""
+    kind, queue = type(attribute(executor, "_work_queue")), sys.modules.get("queue")
+    return queue is not None and any(kind is getattr(queue, name, None) for name in QUEUES)
+
+
+def _thread(thread: object) -> dict[str, Any]:
+    """Return what is told of a thread; None: of one that ``threading`` does not know."""
+    has = variables(thread)
+    row: dict[str, Any] = {"name": text(has.get("_name"))}
+    daemon = has.get("_daemonic")
+    if type(daemon) in (bool, int, str) and daemon:
+        row["daemon"] = True
+    return row
 
 
 def _is_context_run(fn: Any) -> bool:
-    return (
-        type(fn) is BuiltinFunctionType
-        and fn.__name__ == "run"
-        and type(fn.__self__).__name__ == "Context"
-    )
+    return type(fn) is BuiltinFunctionType and fn.__name__ == "run" and type(fn.__self__) is Context

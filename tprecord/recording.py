@@ -178,7 +178,8 @@ class Recording:
                 "what it does not know there is not recorded"
             )
         atexit.register(self._at_exit)
-        os.register_at_fork(after_in_child=self._in_child)
+        _active.append(self)
+        _hear_of_forks()
         if self._sink.opened:
             self._tell_children()
 
@@ -186,6 +187,7 @@ class Recording:
         """End the recording and close the trace; nothing happens if it has ended already."""
         if self._pid == os.getpid() and self._monitor.stop():
             atexit.unregister(self._at_exit)
+            _active.remove(self)
             if reason == "exit" and len(sys._current_frames()) > 1:
                 self._look.take(None)
             self._writer.close(reason)
@@ -213,7 +215,10 @@ class Recording:
         signal.signal(number, handler)
 
     def _at_exit(self) -> None:
-        self.stop("exit")
+        try:
+            self.stop("exit")
+        except KeyboardInterrupt:
+            pass  # the process is ending; atexit would but print where in here it landed
 
     def _leave(self) -> None:
         """The process is about to end with ``os._exit``."""
@@ -227,12 +232,11 @@ class Recording:
         here, and to free it would copy pages of memory that parent and child have in common.
         """
         parent, sink = self._monitor, self._sink
-        if not parent.active:
-            return
         self._behind = self._behind, parent, sink, self._writer, self._buffer, self._look
         sink.abandon()
         if not self._children or not sink.can_have_siblings:
             parent.stop()
+            _active.remove(self)
             return
         if sink.opened:
             self._parent = self._pid
@@ -253,6 +257,25 @@ class Recording:
             if isinstance(name, str) and name != "MainProcess":
                 header["process"] = name
         return header
+
+
+_active: list[Recording] = []
+"""The recordings of this process that have begun and not ended."""
+
+_hears_of_forks = False
+
+
+def _hear_of_forks() -> None:
+    """Register a hook; once, since none can be taken back."""
+    global _hears_of_forks  # noqa: PLW0603  # as the hook itself, one for the whole process
+    if not _hears_of_forks:
+        _hears_of_forks = True
+        os.register_at_fork(after_in_child=_after_fork)
+
+
+def _after_fork() -> None:
+    for recording in tuple(_active):
+        recording._in_child()
 
 
 def _program() -> str:

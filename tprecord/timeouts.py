@@ -14,11 +14,12 @@ AT_ONCE = 0
 def ticks(timeout: object) -> int:
     """Return a timeout in seconds as ticks; `NEVER` for None.
 
-    A number of another type (a fraction, one of numpy's) is not looked into: a timed wait.
+    A number of another type (a fraction, one of numpy's, a class of the app's) is not looked
+    into: a timed wait.
     """
     if timeout is None:
         return NEVER
-    if isinstance(timeout, (int, float)):
+    if type(timeout) is int or type(timeout) is float:
         if timeout <= 0:
             return AT_ONCE
         try:

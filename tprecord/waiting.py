@@ -17,6 +17,7 @@ from _thread import LockType
 from _weakref import ref
 
 from tprecord.frames import local_values
+from tprecord.own import name_of
 from tprecord.schema import BLOCK, OPERATION, WAKE
 from tprecord.timeouts import AT_ONCE, ticks
 
@@ -37,6 +38,7 @@ def begin(monitor: Monitor, frame: FrameType, kind: int, *numbers: int) -> None:
     If a Ctrl-C lands in here the wait never happens, and the trace says so.
     """
     local = monitor.names.local
+    monitor.note_sizes()
     try:
         local.wait, local.waits_in = ANNOUNCED, frame.f_code
         monitor.emit(kind, *numbers)
@@ -79,7 +81,7 @@ def install(monitor: Monitor, threading: ModuleType) -> None:
     monitor.passing_on = lambda: end(monitor, raised=True)
 
     def acquires(callee: Any, arg0: Any) -> object:
-        if type(arg0) is not LockType or callee.__name__ != "acquire":
+        if type(arg0) is not LockType or name_of(callee) != "acquire":
             return DISABLE
         here = sys._getframe(2)
         condition, timeout, gotit = local_values(here, "self", "timeout", "gotit")

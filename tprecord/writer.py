@@ -71,7 +71,10 @@ class Writer:
         self._writing = allocate_lock()
         self._threads = 0
         self._waiting: set[int] = set()
-        self._ticking = False
+        self._ticking = allocate_lock()
+        """held by the ticker: there is one at a time"""
+        self._ticker = 0
+        """the ticker's ident"""
         self._napping = False
         self._nap = allocate_lock()
         self._nap.acquire()
@@ -118,30 +121,35 @@ class Writer:
             self._flush_here()
             return
         self._buffer.tell = None
-        if self._ticking:
+        if self._ticking.locked():
             self._end_nap()
             return
-        self._ticking = True
         try:
             start_new_thread(self._tick, ())
         except RuntimeError:  # no more threads, or the interpreter is on its way out
-            self._ticking = False
             self._buffer.tell = self.arm
             self._flush_here()
 
     # ---------------------------------------------------------------- the ticker
 
     def _tick(self) -> None:
-        try:
-            self._tick_on()
-        except BaseException as error:  # no memory, say: the app goes on, and so may a new ticker
-            self._complain(f"the trace is late: {type(error).__name__}: {error}")
-            self._look.ticker = 0
-            self._ticking = False
-            self._buffer.tell = self.arm
+        # Who comes while there is another leaves: that one looks again before it goes.
+        while self._ticking.acquire(False):
+            try:
+                self._ticker = get_ident()
+                self._tick_on()
+            except BaseException as error:  # no memory, say: the app goes on, and so may a new one
+                self._complain(f"the trace is late: {type(error).__name__}: {error}")
+                return
+            finally:
+                self._ticker = 0
+                self._ticking.release()
+                self._buffer.tell = self.arm
+            if not self._is_behind():
+                return
 
     def _tick_on(self) -> None:
-        self._look.ticker = get_ident()
+        """Write what comes, until nothing does and nobody waits."""
         beat_s, quiet = FIRST_BEAT_S, False
         look_at_ns = perf_counter_ns() + LOOK_NS
         while True:
@@ -153,22 +161,16 @@ class Writer:
                     look_at_ns = perf_counter_ns() + LOOK_NS
                     self._look.take_further()
                 self._flush_here()
-                continue
-            if not quiet:
+            elif not quiet:
                 quiet = True  # once more, for who looked at `tell` before and appends after
-                continue
-            if self._waiting and self._threads > 0 and not self._failed:
+            elif self._waiting and self._threads > 0 and not self._failed:
                 if self._nap_for(beat_s):
                     self._look.take(None)
                     self._buffer.add(BEAT, 0)
                     self._flush_here()
                     beat_s = min(2 * beat_s, LAST_BEAT_S)
-                continue
-            self._ticking = False
-            if not self._is_behind():
-                self._look.ticker = 0
+            else:
                 return
-            self._ticking = True  # an event came in between, and saw us ticking
 
     def _nap_for(self, seconds: float) -> bool:
         """Sleep until something happens, or else return true after `seconds`."""
@@ -192,7 +194,7 @@ class Writer:
 
         Of a disk that was slow the last time no thread of the app waits: the ticker writes.
         """
-        if self._slow and self._threads > 0 and get_ident() != self._look.ticker:
+        if self._slow and self._threads > 0 and get_ident() != self._ticker:
             self._buffer.tell = self.arm
             self.arm()
         else:
@@ -250,7 +252,7 @@ class Writer:
     def _keep_segments(self, segments: Segments) -> None:
         """Begin a new one if it is time; the app's threads do it only where the ticker lags."""
         alone = self._threads <= 0
-        if not alone and get_ident() != self._look.ticker and not segments.is_due(twice=True):
+        if not alone and get_ident() != self._ticker and not segments.is_due(twice=True):
             return
         try:
             if segments.is_due():

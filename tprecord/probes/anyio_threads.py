@@ -13,10 +13,12 @@ from __future__ import annotations
 import os
 import sys
 from _weakref import ref
-from types import CodeType
+from types import CodeType, CoroutineType
 
 from tprecord.frames import local_values
 from tprecord.loops import Loops
+from tprecord.monitor import NO_LIMIT
+from tprecord.own import attribute, name_of
 from tprecord.schema import (
     CANCEL,
     ENTER,
@@ -38,7 +40,6 @@ if TYPE_CHECKING:
     from tprecord.monitor import Monitor
 
 DISABLE = sys.monitoring.DISABLE
-NO_LIMIT = -1
 
 
 def install(monitor: Monitor, backend: ModuleType) -> None:
@@ -61,13 +62,13 @@ def install_portal(monitor: Monitor, from_thread: ModuleType) -> None:
     spawn = "_spawn_task_from_thread"
 
     def spawns(callee: Any, portal: Any) -> object:
-        if getattr(callee, "__name__", "") != spawn:
+        if name_of(callee) != spawn:
             return DISABLE
         loops = Loops.of(monitor)
         future, func, args = local_values(sys._getframe(2), "f", "func", "args")
         if loops is not None and future is not None:
-            token = getattr(portal, "_token", None)
-            loop = getattr(token, "native_token", None) or getattr(portal, "_loop", None)
+            token = attribute(portal, "_token")
+            loop = getattr(token, "native_token", None) or attribute(portal, "_loop")
             loops.deliver(future, loop, monitor.names.function(func, args or ()))
         return None
 
@@ -151,10 +152,10 @@ class Calls:
     def _frame_of(self, asyncio_task: Any) -> object:
         """Return the frame in which its coroutine hands over a call, if it is suspended in one."""
         coro = asyncio_task.get_coro()
-        while coro is not None:
-            if getattr(coro, "cr_code", None) is self.code:
+        while type(coro) is CoroutineType:
+            if coro.cr_code is self.code:
                 return coro.cr_frame
-            coro = getattr(coro, "cr_await", None)
+            coro = coro.cr_await
         return None
 
     def forget_cancelled(self) -> None:
@@ -198,7 +199,7 @@ def _watch_threads(monitor: Monitor, calls: Calls, worker_thread: Any) -> None:
     local = monitor.names.local
 
     def works(callee: Any, _: Any) -> object:
-        name = getattr(callee, "__name__", "")
+        name = name_of(callee)
         if name == "get":
             monitor.emit(IDLE)
             monitor.writer.flush()
@@ -242,7 +243,7 @@ def _watch_ways_back(monitor: Monitor, owner: Any) -> None:
     monitor.wrappers |= {id(c) for c in hand_back.co_consts if isinstance(c, CodeType)}
 
     def hands_back(callee: Any, loop: Any) -> object:
-        if getattr(callee, "__name__", "") != "call_soon_threadsafe":
+        if name_of(callee) != "call_soon_threadsafe":
             return DISABLE
         loops = Loops.of(monitor)
         future, func, args = local_values(sys._getframe(2), "f", "func", "args")

@@ -7,6 +7,7 @@ from _thread import get_ident
 
 from tprecord import compat, waiting
 from tprecord.frames import local_values
+from tprecord.own import attribute, is_a, name_of
 from tprecord.schema import (
     ADOPT,
     BREAK,
@@ -62,11 +63,11 @@ def _watch_tasks(monitor: Monitor, thread: ModuleType) -> None:
     future_class = sys.modules["concurrent.futures._base"].Future
 
     def calls_its_own(callee: Any, arg0: Any) -> object:
-        name = getattr(callee, "__name__", "")
-        if not isinstance(arg0, future_class) or not name.startswith("set_"):
+        name = name_of(callee)
+        if not is_a(arg0, future_class) or not name.startswith("set_"):
             return DISABLE
         (item,) = local_values(sys._getframe(2), "self")
-        if item.future is not arg0:
+        if attribute(item, "future") is not arg0:
             return DISABLE
         if name == "set_running_or_notify_cancel":
             monitor.emit(START, names.future(arg0))
@@ -128,7 +129,7 @@ def _watch_workers(monitor: Monitor, thread: ModuleType) -> None:
     def works(callee: Any, _: Any) -> object:
         if callee is run:
             return None if may_be_foreign else DISABLE
-        name = getattr(callee, "__name__", "")
+        name = name_of(callee)
         if name == "get":
             monitor.emit(IDLE)
             monitor.writer.flush()
@@ -154,6 +155,7 @@ def _watch_workers(monitor: Monitor, thread: ModuleType) -> None:
     monitor.on_start(thread.ThreadPoolExecutor._initializer_failed, breaks)
     monitor.at_first_promise.append(look_at_each)
     monitor.queue_owners.add(id(thread._worker.__code__))
+    monitor.looks.append(monitor.note_sizes)
 
 
 def _watch_shutdown(monitor: Monitor, thread: ModuleType) -> None:
@@ -163,7 +165,7 @@ def _watch_shutdown(monitor: Monitor, thread: ModuleType) -> None:
 
     def shuts_down(callee: Any, arg0: Any) -> object:
         if callee is join:
-            if arg0._ident == get_ident():
+            if attribute(arg0, "_ident") == get_ident():
                 waiting.end(monitor, raised=True)  # "cannot join current thread"
             elif not compat.has_thread_ended(arg0) and not waiting.is_announced(
                 monitor, here := sys._getframe(2)
@@ -173,8 +175,8 @@ def _watch_shutdown(monitor: Monitor, thread: ModuleType) -> None:
                 operation = OPERATION["Executor.shutdown"]
                 waiting.begin(monitor, here, DRAIN, operation, names.pool(executor), site)
             return None
-        name = getattr(callee, "__name__", "")
-        if name == "cancel" and isinstance(arg0, future_class):
+        name = name_of(callee)
+        if name == "cancel" and is_a(arg0, future_class):
             monitor.emit(WITHDRAW, names.future(arg0))
             return None
         if name == "put":
@@ -201,7 +203,7 @@ def _watch_exit(monitor: Monitor, thread: ModuleType) -> None:
                 operation = OPERATION["interpreter exit"]
                 waiting.begin(monitor, here, DRAIN, operation, ALL, site)
             return None
-        if getattr(callee, "__name__", "") == "put":
+        if name_of(callee) == "put":
             if not closed and monitor.names.pools:
                 closed = True
                 monitor.emit(CLOSE, ALL)

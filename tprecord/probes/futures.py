@@ -7,6 +7,7 @@ from _weakref import ref
 
 from tprecord import waiting
 from tprecord.frames import local_values
+from tprecord.own import attribute, variables
 from tprecord.schema import CANCEL, FAIL, FINISH, OPERATION, PROMISE, READ, WAIT
 from tprecord.timeouts import AT_ONCE, ticks
 
@@ -123,7 +124,7 @@ def _watch_waits_for_one(monitor: Monitor, base: ModuleType) -> None:
         caller = here.f_back
         if caller is not None and caller.f_code is not base.wait.__code__:
             (future,) = local_values(here, "self")
-            if future._state == base.FINISHED:
+            if attribute(future, "_state") == base.FINISHED:
                 monitor.emit(READ, names.future(future), names.site(caller))
 
     for name in ("result", "exception"):
@@ -205,7 +206,7 @@ def _watch_cancel(monitor: Monitor, base: ModuleType) -> None:
 def _is_called(setter: FrameType, future: object) -> bool:
     """Return true if a work item sets a future that is not its own: that is what its task does."""
     (item,) = local_values(setter, "self")
-    return getattr(item, "future", future) is not future
+    return variables(item).get("future", future) is not future
 
 
 def _ranges(numbers: Iterable[int]) -> list[int]:

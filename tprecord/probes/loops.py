@@ -8,6 +8,7 @@ from types import CoroutineType
 from tprecord import compat
 from tprecord.frames import local_values
 from tprecord.loops import Loops
+from tprecord.own import name_of
 from tprecord.schema import CLOSE, HALT, RUN
 
 TYPE_CHECKING = False
@@ -68,7 +69,7 @@ def _watch_closing(monitor: Monitor, loop_class: Any) -> None:
 
 def _watch_coroutines(monitor: Monitor, loops: Loops, tasks: ModuleType) -> None:
     def hands_over(callee: Any, _: Any) -> object:
-        if getattr(callee, "__name__", "") != "call_soon_threadsafe":
+        if name_of(callee) != "call_soon_threadsafe":
             return DISABLE
         future, loop, coro = local_values(sys._getframe(2), "future", "loop", "coro")
         loops.deliver(future, loop, _function(monitor, coro))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 
 from tprecord.frames import local_values
+from tprecord.own import name_of
 from tprecord.schema import OPERATION, SIGNAL
 
 TYPE_CHECKING = False
@@ -33,7 +34,7 @@ def install(monitor: Monitor, threading: ModuleType) -> None:
     conditions = monitor.conditions
 
     def wakes(callee: Any, _: Any) -> object:
-        if getattr(callee, "__name__", "") != "release":
+        if name_of(callee) != "release":
             return DISABLE
         (condition,) = local_values(sys._getframe(2), "self")
         number = conditions.get(id(condition))

@@ -7,6 +7,7 @@ from _thread import get_ident, get_native_id
 
 from tprecord import compat, waiting
 from tprecord.frames import local_values
+from tprecord.own import attribute, name_of
 from tprecord.schema import BEGIN, GONE, JOIN, LAUNCH, OPERATION, UNLAUNCH
 from tprecord.timeouts import AT_ONCE, NEVER, ticks
 
@@ -73,7 +74,7 @@ def _watch_joins(monitor: Monitor, threading: ModuleType) -> None:
     method = getattr(threading.Thread, compat.JOIN_METHOD)
 
     def joins(callee: Any, arg0: Any) -> object:
-        if getattr(callee, "__name__", "") not in ("join", "acquire"):
+        if name_of(callee) not in ("join", "acquire"):
             return DISABLE
         here = sys._getframe(2)
         if waiting.is_announced(monitor, here):
@@ -84,7 +85,7 @@ def _watch_joins(monitor: Monitor, threading: ModuleType) -> None:
         left = NEVER if timeout == compat.JOIN_NEVER else ticks(timeout)
         if left == AT_ONCE:
             return None
-        other = names.launched.get(id(thread)) or names.thread_by_ident(thread._ident)
+        other = names.launched.get(id(thread)) or names.thread_by_ident(attribute(thread, "_ident"))
         operation, site = OPERATION["Thread.join"], names.site(here.f_back)
         waiting.begin(monitor, here, JOIN, operation, other, left, site)
         return None
@@ -102,7 +103,7 @@ def _watch_exit(monitor: Monitor, threading: ModuleType) -> None:
     def is_any_left() -> bool:
         me = get_ident()
         others = [thread for ident, thread in list(threading._active.items()) if ident != me]
-        return any(not thread._daemonic for thread in others)
+        return any(not attribute(thread, "_daemonic") for thread in others)
 
     def exits(callee: Any, arg0: Any) -> object:
         if not compat.joins_every_thread(callee):

@@ -1,0 +1,140 @@
+"""The writer's own thread, and how a trace ends."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+import time
+from pathlib import Path
+
+import orjson
+import pytest
+
+from tests.recorded import until
+from tprecord.buffer import Buffer
+from tprecord.look import Look
+from tprecord.names import Names
+from tprecord.schema import BEAT, GONE, STACK
+from tprecord.sink import Sink
+from tprecord.writer import Writer
+
+
+class Parts:
+    """A writer with what it needs, and no recording around it."""
+
+    def __init__(self, path: Path, *, packed: bool = False) -> None:
+        self.path, self.complaints = path, list[str]()
+        self.buffer = Buffer(time.perf_counter_ns())
+        self.names = Names(self.buffer, depth=4)
+        self.look = Look(self.buffer, self.names)
+        self.sink = Sink(str(path), new=False, packed=packed)
+        self.writer = Writer(
+            self.buffer, self.sink, look=self.look, complain=self.complaints.append
+        )
+
+    def rows(self) -> list[object]:
+        return [orjson.loads(line) for line in self.path.read_bytes().splitlines()]
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> Parts:
+    return Parts(tmp_path / "trace.jsonl")
+
+
+def test_there_is_one_ticker_at_a_time(parts: Parts) -> None:
+    writer = parts.writer
+    with writer._ticking:  # one is at it
+        writer._ticker = 42
+        other = threading.Thread(target=writer._tick)
+        other.start()
+        other.join(10)
+        assert not other.is_alive()
+        assert writer._ticker == 42
+
+
+def test_a_ticker_that_goes_looks_again_for_who_saw_it_at_work(parts: Parts) -> None:
+    writer, buffer = parts.writer, parts.buffer
+    rounds = []
+
+    def tick_on() -> None:
+        rounds.append(1)
+        if len(rounds) == 1:  # it has decided to go, and does not see this any more
+            buffer.tell = None
+            buffer.add(GONE, 1)
+        else:
+            writer._flush_here()
+
+    writer._tick_on = tick_on  # type: ignore[method-assign]
+    writer._tick()
+    assert rounds == [1, 1]
+    assert not buffer and buffer.tell is not None
+    assert writer._ticker == 0 and not writer._ticking.locked()
+
+
+def test_events_after_quiet_times_are_written_each_time(parts: Parts) -> None:
+    writer, buffer = parts.writer, parts.buffer
+    writer.threads(+1)
+    for _ in range(20):
+        buffer.add(GONE, 7)
+        until(lambda: not buffer, "the ticker has written it")
+    until(lambda: not writer._ticking.locked(), "the ticker has gone")
+    writer.close("stop")
+    assert sum(row[0] == GONE for row in parts.rows() if isinstance(row, list)) == 20
+
+
+def test_our_own_thread_is_none_of_the_program_s(parts: Parts) -> None:
+    writer, buffer = parts.writer, parts.buffer
+    writer.threads(+1)
+    waiting, go_on = threading.Event(), threading.Event()
+    looked = threading.Event()
+
+    def wait() -> None:
+        waiting.set()
+        go_on.wait()
+
+    thread = threading.Thread(target=wait, name="theirs")
+    thread.start()
+    waiting.wait()
+    writer._waiting.add(7)
+    taken = parts.look.take
+
+    def take(here: None) -> None:
+        taken(here)
+        looked.set()
+
+    parts.look.take = take  # type: ignore[method-assign,assignment]
+    buffer.add(GONE, 7)
+    assert looked.wait(60)
+    go_on.set()
+    thread.join()
+    writer.close("stop")
+    rows = parts.rows()
+    names = [row["name"] for row in rows if isinstance(row, dict) and "thread" in row]
+    assert sorted(names) == ["MainThread", "theirs"]
+    assert sum(row[0] == STACK for row in rows if isinstance(row, list)) == 2
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
+def test_nothing_is_written_after_the_last_line(tmp_path: Path, packed: bool) -> None:
+    parts = Parts(tmp_path / "trace.jsonl", packed=packed)
+    stop = threading.Event()
+
+    def chatter() -> None:
+        while not stop.is_set():
+            parts.buffer.add(BEAT, 0)
+
+    threads = [threading.Thread(target=chatter) for _ in range(3)]
+    parts.writer.threads(+3)
+    for thread in threads:
+        thread.start()
+    until(lambda: parts.sink.size > 1000, "they are at it")
+    parts.writer.close("exit")
+    at_the_end = parts.path.read_bytes()
+    parts.buffer.add(BEAT, 0)
+    parts.writer.flush()
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert parts.path.read_bytes() == at_the_end
+    lines = gzip.decompress(at_the_end) if packed else at_the_end
+    assert lines.endswith(b'{"end":1,"reason":"exit"}\n')
