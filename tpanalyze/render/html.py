@@ -115,7 +115,7 @@ class _Page:
             yield '<p class="verdict"><span class="badge none">no deadlock</span></p>'
             now = moment(report.snapshot.time_ns)
             waiting = sum(t.wait is not None for t in report.snapshot.threads.values())
-            yield f"<h1>At {now} no deadlock was proved: {_waits(waiting)}.</h1>\n"
+            yield f"<h1>Up to {now} no deadlock was proved: {_waits(waiting)}.</h1>\n"
         for index, finding in enumerate(findings[: self.options.findings]):
             level = "h1" if index == 0 else "h2"
             since = moment(finding.certain_since_ns)
