@@ -79,13 +79,14 @@ def _timeline(report: Report, run: Run | None) -> bytes:
 
 
 def _html(report: Report, run: Run | None) -> bytes:
-    from tpanalyze.render.graphviz_run import GraphvizError  # noqa: PLC0415
+    from tpanalyze.render.dot import DotOptions, render_dot  # noqa: PLC0415
+    from tpanalyze.render.graphviz_run import GraphvizError, render  # noqa: PLC0415
     from tpanalyze.render.html import render_html  # noqa: PLC0415
 
     assert run is not None
     assert run.deeds is not None
     try:
-        graph = _drawn("svg")(report, run).decode()
+        graph = render(render_dot(report, DotOptions(heading=False)), "svg").decode()
     except GraphvizError as error:
         sys.stderr.write(f"tpanalyze: the page has no picture of the graph: {error}\n")
         graph = None
