@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pty
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -14,6 +16,7 @@ import pytest
 
 from tests.recorded import PATIENCE_S, ROOT, environment
 from tpanalyze.cli import run
+from tpanalyze.products import PRODUCTS
 
 DEADLOCK = ROOT / "traces" / "pool_starvation" / "trace.jsonl"
 
@@ -126,6 +129,172 @@ def test_a_file_of_somebody_else_is_not_replaced_but_one_of_ours_is(trace: Path)
         assert run([str(trace), option_here, "-q"]) == 1
         assert run([str(trace), option_here, "-q"]) == 1
     assert sorted(path.name for path in trace.parent.iterdir() if path.name.startswith(".")) == []
+
+
+OUTPUTS = [product.suffix for product in PRODUCTS.values()]
+if find_spec("pyarrow") is None:  # then none of them is written: see test_tables
+    OUTPUTS = [suffix for suffix in OUTPUTS if not suffix.endswith(".parquet")]
+
+
+@pytest.mark.parametrize("suffix", OUTPUTS)
+def test_every_output_spares_a_stranger_s_file_and_replaces_its_own(
+    suffix: str, trace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = trace.with_name(f"mine{suffix}")
+    path.write_text("my own words")
+    assert run([str(trace), "-q", "-o", str(path)]) == 2
+    assert path.read_text() == "my own words"
+    assert "did not make" in capsys.readouterr().err
+    assert run([str(trace), "-q", "-o", str(path), "--force"]) == 1
+    made = path.read_bytes()
+    assert run([str(trace), "-q", "-o", str(path)]) == 1
+    assert path.read_bytes() == made != b"my own words"
+
+
+@pytest.mark.parametrize("suffix", OUTPUTS)
+def test_of_an_output_that_cannot_be_finished_nothing_is_left(
+    suffix: str,
+    trace: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = trace.with_name(f"mine{suffix}")
+    assert run([str(trace), "-q", "-o", str(path)]) == 1
+    before = path.read_bytes()
+
+    def full(self: Path, target: Path) -> Path:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self), None, str(target))
+
+    monkeypatch.setattr(Path, "replace", full)
+    assert run([str(trace), "-q", "-o", str(path)]) == 2
+    assert "No space left" in capsys.readouterr().err
+    assert path.read_bytes() == before
+    assert {each.name for each in trace.parent.iterdir()} == {trace.name, path.name}
+
+
+def test_the_end_of_a_path_says_what_is_written(trace: Path) -> None:
+    starts = {
+        "report.html": b"<!doctype html>",
+        "issue.md": b"### Deadlock",
+        "report.txt": b"DEADLOCK  pool-starvation",
+        "graph.svg": b"<?xml",
+        "run.timeline.svg": b"<?xml",
+        "report.json": b'{\n  "version": 1,\n  "verdict": "deadlock"',
+        "run.perfetto.json": b'{"displayTimeUnit"',
+        "tasks.csv": b"task,function,pool",
+    }
+    words = [word for name in starts for word in ("-o", str(trace.parent / name))]
+    assert run([str(trace), "-q", *words]) == 1
+    for name, start in starts.items():
+        assert (trace.parent / name).read_bytes().startswith(start), name
+
+
+def test_a_path_whose_end_says_nothing_is_refused_with_those_that_do(
+    trace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("report", "report.docx", "html", "x.csv"):
+        assert run([str(trace), "-o", name]) == 2
+        error = capsys.readouterr().err
+        assert ".timeline.svg, .txt" in error and error.count("\n") == 1
+    assert run([str(trace), "--svg", "-o", "x.svg"]) == 2
+    assert "two places" in capsys.readouterr().err
+
+
+def on_a_desktop(programs: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run the command where these are all the programs there are."""
+    return subprocess.run(
+        [sys.executable, "-m", "tpanalyze", *words],
+        capture_output=True,
+        env=environment(PATH=str(programs), BROWSER="", DISPLAY="", WAYLAND_DISPLAY=""),
+        timeout=PATIENCE_S,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(("options", "name"), [([], "trace.html"), (["--svg"], "trace.svg")])
+def test_open_opens_what_was_written_by_default_the_page(
+    options: list[str], name: str, trace: Path
+) -> None:
+    programs, told = trace.parent / "programs", trace.parent / "told"
+    programs.mkdir()
+    for opener in ("xdg-open", "open"):
+        program = programs / opener
+        program.write_text(f'#!/bin/sh\nprintf %s "$1" > "{told}"\n')
+        program.chmod(0o755)
+    done = on_a_desktop(programs, str(trace), "-q", "--open", *options)  # until its pipes close
+    assert (done.returncode, done.stderr) == (1, "")
+    assert told.read_text() == str(trace.parent / name)
+    assert (trace.parent / name).exists()
+
+
+def test_where_nothing_opens_files_that_is_said_and_the_file_stays(trace: Path) -> None:
+    programs = trace.parent / "programs"
+    programs.mkdir()
+    done = on_a_desktop(programs, str(trace), "--open")
+    assert done.returncode == 2
+    assert done.stdout.startswith("DEADLOCK")
+    assert "trace.html: found no program here that opens it" in done.stderr
+    assert trace.with_suffix(".html").exists()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_every_shell_can_complete_the_options(shell: str) -> None:
+    def tell(instruction: str, **variables: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", "from tpanalyze.cli import main; main(prog_name='tpanalyze')"],
+            capture_output=True,
+            env=environment(_TPANALYZE_COMPLETE=instruction, **variables),
+            timeout=PATIENCE_S,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == (1 if instruction.startswith("nothing") else 0), done.stderr
+        return done.stdout
+
+    assert "_TPANALYZE_COMPLETE" in tell(f"{shell}_source")
+    typed = {"COMP_WORDS": "tpanalyze trace.jsonl --ti", "COMP_CWORD": "2"}
+    if shell == "fish":
+        typed |= {"COMP_WORDS": "tpanalyze trace.jsonl", "COMP_CWORD": "--ti"}
+    assert "--timeline" in tell(f"{shell}_complete", **typed)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full: Linux has one")
+@pytest.mark.parametrize("option", ["--source", "--json", "--svg=-"])
+def test_a_full_disk_behind_standard_output_is_said_in_one_line(option: str) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "tpanalyze", str(DEADLOCK), option],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=environment(),
+            timeout=PATIENCE_S,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"tpanalyze: ") and b"No space left" in done.stderr
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_a_ctrl_c_is_no_deadlock() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED, str(DEADLOCK)],
+        stderr=subprocess.PIPE,
+        env=environment(),
+    )
+    _, errors = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 130
+    assert errors == b"tpanalyze: interrupted\n"
+
+
+INTERRUPTED = """
+import signal, sys
+from tpanalyze import cli, collect
+def interrupt(names):
+    signal.raise_signal(signal.SIGINT)
+cli.traces_of = interrupt
+cli.main(sys.argv[1:], prog_name="tpanalyze")
+"""
 
 
 def test_a_directory_that_is_not_there_is_an_error_with_advice(

@@ -22,7 +22,7 @@ from tests.timeline_samples import crawl
 from tests.tracegen import TraceGen
 from tpanalyze.analysis import Run
 from tpanalyze.cli import run as cli
-from tpanalyze.render.dot import render_dot
+from tpanalyze.render.dot import DotOptions, render_dot
 from tpanalyze.render.graphviz_run import render
 from tpanalyze.render.html import HtmlOptions, render_html
 from tpanalyze.render.page.lanes import MIXED, lanes
@@ -78,7 +78,7 @@ class Outline(HTMLParser):
 
 def page_of(run: Run, options: HtmlOptions | None = None) -> str:
     assert run.deeds is not None
-    graph = render(render_dot(run.report), "svg").decode()
+    graph = render(render_dot(run.report, DotOptions(heading=False)), "svg").decode()
     return render_html(run.report, run.timeline, run.deeds, graph, options or HtmlOptions())
 
 

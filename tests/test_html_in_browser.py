@@ -149,6 +149,9 @@ def test_nothing_is_wider_than_a_phone_and_every_text_can_be_told_from_its_groun
     try:
         opened(tab, place, "pool_starvation_with")
         assert tab.value("document.documentElement.scrollWidth") <= 390
+        drawn = "document.querySelector('#graph svg')"
+        own = tab.value(f"Number({drawn}.getAttribute('width'))")
+        assert tab.value(f"{drawn}.getBoundingClientRect().width") >= 0.8 * own, "legible"
         ground = tab.value("getComputedStyle(document.documentElement).backgroundColor")
         assert ground == ("rgb(13, 17, 23)" if dark else "rgb(255, 255, 255)")
         assert tab.value(CONTRAST) >= 4.5

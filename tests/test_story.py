@@ -9,9 +9,11 @@ import pytest
 import tpanalyze
 from tests.recorded import ROOT
 from tpanalyze.cli import run as cli
-from tpanalyze.deeds import Deeds
+from tpanalyze.deed_words import DeedWords
+from tpanalyze.deeds import Deed, Deeds
 from tpanalyze.model import TaskId, ThreadId
 from tpanalyze.story import Story, told
+from tprecord import schema
 
 TRACE = ROOT / "traces/pool_starvation/trace.jsonl"
 
@@ -60,6 +62,21 @@ def test_deeds_stop_at_the_moment_asked_about() -> None:
     deeds = Deeds(1000, at_ns=5000)
     deeds.feed([[1, 3, 1, 7], {"thread": 2}, [2, 2, 1, 7], [3, 1, 1, 7]])
     assert [(deed.ticks, deed.kind, deed.fields[0]) for deed in deeds] == [(3, 1, 7), (5, 2, 7)]
+
+
+def test_there_are_words_for_every_event_of_the_format() -> None:
+    run, _ = story_of(TRACE)
+    words = DeedWords(run.report.snapshot, run.timeline.state, lambda _: "")
+    for event in schema.EVENTS:
+        said = words.what(
+            Deed(
+                0,
+                event.number,
+                1,
+                (1,) * 6 if event.number == schema.WAIT else (1,) * max(1, len(event.fields)),
+            )
+        )
+        assert said.split()[0].isalpha() and "does something" not in said, event.name
 
 
 def test_the_command_tells_it_on_standard_output(capfdbinary: pytest.CaptureFixture[bytes]) -> None:

@@ -106,12 +106,19 @@ def test_main_at_interpreter_exit_is_said_to_have_finished_its_work() -> None:
 
 def test_no_deadlock_tells_what_waits_all_the_same() -> None:
     assert text(snapshots.busy()).startswith(
-        "NO DEADLOCK  at 0.506 s\n"
+        "NO DEADLOCK  last event at 0.506 s\n"
         "\n"
         "  One thread waits, and its wait may still end.\n"
         "\n"
         "  - The main thread waits in wait(ALL_COMPLETED) at app.py:201 in main for all of task 1"
     )
+
+
+def test_a_moment_that_was_asked_for_is_not_called_the_last_event() -> None:
+    now = snapshots.busy().time_ns
+    assert text(snapshots.busy(), TextOptions(at_ns=now)).startswith("NO DEADLOCK  at 0.506 s\n")
+    beyond = text(snapshots.busy(), TextOptions(at_ns=now + 1))
+    assert beyond.startswith("NO DEADLOCK  last event at 0.506 s\n")
 
 
 def test_no_deadlock_of_a_program_that_does_not_wait() -> None:

@@ -572,6 +572,14 @@ def test_the_reasons_of_what_never_moves_close_upon_themselves() -> None:
     assert all(atom in told for step in steps for atom in step.of)
 
 
+def test_a_chain_that_comes_back_says_where_to() -> None:
+    told = explain(snapshots.starved_pool(), Node(NodeKind.THREAD, 2))
+    assert told[-1].endswith("And so we are back at worker ThreadPoolExecutor-0_0, where we began.")
+    assert not [sentence for sentence in told[:-1] if "back" in sentence]
+    from_main = explain(snapshots.starved_pool(), Node(NodeKind.THREAD, 1))
+    assert from_main[-1].endswith("And so we are back at worker ThreadPoolExecutor-0_0.")
+
+
 def test_the_reasons_name_what_each_thread_waits_for() -> None:
     first, *_ = explain(snapshots.starved_pool(), Node(NodeKind.THREAD, 2))
     assert first == (

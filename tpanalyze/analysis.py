@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from os import PathLike
 from typing import TYPE_CHECKING, BinaryIO
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 type Source = str | PathLike[str] | BinaryIO
+type OnRead = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,23 +77,31 @@ class Run:
         return pool_load(self.timeline)
 
 
-def analyze(source: Source, *, at_ns: int | None = None) -> Analysis:
+def analyze(source: Source, *, at_ns: int | None = None, on_read: OnRead | None = None) -> Analysis:
     """Return the report on a trace, at its end or at a moment (ns since the recording began).
 
+    `on_read` is told, piece by piece, how many bytes were read.
     Raises `tpanalyze.errors.TraceError`.
     """
-    with open_trace(source) as trace:
+    with open_trace(source, on_read=on_read) as trace:
         return _replay(trace, at_ns, None)[0]
 
 
-def load(source: Source, *, at_ns: int | None = None, deeds: bool = False) -> Run:
+def load(
+    source: Source,
+    *,
+    at_ns: int | None = None,
+    deeds: bool = False,
+    on_read: OnRead | None = None,
+) -> Run:
     """Return the report on a trace and the timeline that led to it.
 
     With `deeds` the run also keeps every event, which stories and arrows are made of.
+    `on_read` is told, piece by piece, how many bytes were read.
     Raises `tpanalyze.errors.TraceError`.
     """
     collector = Collector()
-    with open_trace(source) as trace:
+    with open_trace(source, on_read=on_read) as trace:
         kept = Deeds(trace.header.tick_ns, at_ns) if deeds else None
         report, replay = _replay(trace, at_ns, collector, kept)
     return Run(report, collector.timeline(replay), kept)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import webbrowser
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,10 +13,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tpanalyze.collect import children_beside, traces_of
-from tpanalyze.errors import EXIT_DEADLOCK, EXIT_ERROR, EXIT_NOTHING_FOUND, UserError
+from tpanalyze.errors import (
+    EXIT_DEADLOCK,
+    EXIT_ERROR,
+    EXIT_INTERRUPTED,
+    EXIT_NOTHING_FOUND,
+    OutputError,
+    UserError,
+)
 from tpanalyze.findings import Report, Verdict
 from tpanalyze.outputs import STDOUT, write
-from tpanalyze.products import PRODUCTS, Needs
+from tpanalyze.products import PRODUCTS, Needs, made_at
+from tpanalyze.progress import Progress
 
 if TYPE_CHECKING:  # --help need not wait for them
     from tpanalyze.analysis import Run, Source
@@ -32,14 +41,17 @@ Examples:
   tpanalyze trace.jsonl --story            what led to it, event by event
   tpanalyze trace.jsonl --csv              tables of its tasks, waits and intervals
   tpanalyze trace.jsonl --html             one page with all of it, to attach to a bug report
+  tpanalyze trace.jsonl --open             the same, and open it
+  tpanalyze trace.jsonl -o a/report.html -o a/tasks.csv
+                                           what is written is told by the ends of the names
   tpanalyze redact trace.jsonl             a copy without paths and names, to send
   tpanalyze trace.jsonl --at 12.5          what held 12.5 s after the recording began
   tpanalyze trace.jsonl --json             for programs
   tpanalyze traces/                        all processes of a run, and what became of each
 
 \b
-Exit status: 0 nothing found, 1 deadlock found, 2 bad usage or unreadable trace; of several traces
-the highest.
+Exit status: 0 nothing found, 1 deadlock found, 2 bad usage, unreadable trace or nowhere to write;
+of several traces the highest. 130: interrupted.
 """
 
 
@@ -88,14 +100,18 @@ def redact(
 
     The same name becomes the same word each time; the verdict is the same.
     """
-    from tpanalyze.reader import open_trace  # noqa: PLC0415
+    from tpanalyze.reader import open_trace, size_of  # noqa: PLC0415
     from tpanalyze.redact import redacted  # noqa: PLC0415
 
     stem = trace.removesuffix(".gz").removesuffix(".jsonl")
     path = output or ("trace" if trace == STDOUT else stem) + ".redacted.jsonl"
     try:
-        with open_trace(_source(trace)) as opened:
-            write(b"".join(redacted(opened, functions=functions)), path, force=force)
+        with (
+            Progress(sys.stderr).step(f"redacting {trace}", size_of(trace)) as meter,
+            open_trace(_source(trace), on_read=meter.read) as opened,
+        ):
+            data = b"".join(redacted(opened, functions=functions))
+        write(data, path, force=force)
     except UserError as error:
         click.echo(f"tpanalyze: {error}", err=True)
         context.exit(EXIT_ERROR)
@@ -108,6 +124,15 @@ def redact(
 )
 @click.argument("traces", metavar="TRACE...", nargs=-1)
 @click.option("--at", "at_s", type=float, metavar="SECONDS", help="Look at this moment of the run.")
+@click.option(
+    "-o",
+    "--output",
+    "outputs",
+    multiple=True,
+    metavar="PATH",
+    help="Write what the end of PATH tells: report.html, graph.svg, run.timeline.svg, issue.md, "
+    "report.txt, report.json, tasks.csv, ...; may be given several times.",
+)
 @_output("svg", "Draw the wait-for graph")
 @_output("png", "Draw the wait-for graph as a bitmap")
 @_output("pdf", "Draw the wait-for graph for print")
@@ -135,7 +160,9 @@ def redact(
     "--csv", is_flag=True, help="Write TRACE.tasks.csv, TRACE.waits.csv, TRACE.intervals.csv."
 )
 @click.option("--parquet", is_flag=True, help="The same as Parquet; needs pyarrow.")
-@click.option("--open", "open_", is_flag=True, help="Open what was written, page or picture.")
+@click.option(
+    "--open", "open_", is_flag=True, help="Open what was written, by default the page of --html."
+)
 @click.option("--force", is_flag=True, help="Replace files that tpanalyze did not make.")
 @click.option(
     "--source/--no-source",
@@ -158,6 +185,7 @@ def main(
     at_s: float | None,
     json_path: str | None,
     explain: str | None,
+    outputs: tuple[str, ...],
     *,
     force: bool,
     quiet: bool,
@@ -179,24 +207,36 @@ def main(
     for suffix in [".csv"] * csv + [".parquet"] * parquet:
         paths |= {f"{name}{suffix}": BESIDE for name in ("tasks", "waits", "intervals")}
     named = traces or (_taken_for_a_value(paths, context),)
-    options = Options(at_s, paths, force=force, quiet=quiet, source_lines=source_lines, show=open_)
     try:
+        _add_by_their_ends(paths, outputs, context)
+        if open_ and not paths:
+            paths["html"] = BESIDE
+        progress = Progress(sys.stderr, shown=not quiet)
+        options = Options(
+            at_s, paths, progress, force=force, quiet=quiet, source_lines=source_lines, show=open_
+        )
         found = traces_of(named)
         if len(found) > 1:
             _refuse_for_several(paths, explain, context)
             status = _run_several(found, options)
         elif explain is not None:
-            status = _explain(found[0], at_s, explain)
+            status = _explain(found[0], options, explain)
         else:
             status = _run(found[0], options)
     except UserError as error:
         click.echo(f"tpanalyze: {error}", err=True)
         status = EXIT_ERROR
-    except BrokenPipeError:
+    except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            where = f"{error.filename}: " if error.filename else ""
+            click.echo(f"tpanalyze: {where}{error.strerror or error}", err=True)
         status = EXIT_ERROR
     except click.ClickException:
         raise
+    except KeyboardInterrupt:  # else it, too, would be that of a deadlock
+        click.echo("tpanalyze: interrupted", err=True)
+        status = EXIT_INTERRUPTED
     except Exception as error:  # else the status would be that of a deadlock
         if os.environ.get("TPANALYZE_DEBUG"):
             raise
@@ -218,6 +258,16 @@ def _taken_for_a_value(paths: dict[str, str], context: click.Context) -> str:
     raise click.UsageError("which trace? (tpanalyze TRACE)", context)
 
 
+def _add_by_their_ends(
+    paths: dict[str, str], outputs: tuple[str, ...], context: click.Context
+) -> None:
+    for path in outputs:
+        name = made_at(path)
+        if name in paths:
+            raise click.UsageError(f"two places for the same thing: {paths[name]}, {path}", context)
+        paths[name] = path
+
+
 def _refuse_for_several(paths: dict[str, str], explain: str | None, context: click.Context) -> None:
     if explain is not None:
         raise click.UsageError("--explain takes one trace", context)
@@ -232,6 +282,7 @@ class Options:
 
     at_s: float | None
     paths: dict[str, str]
+    progress: Progress
     force: bool
     quiet: bool
     source_lines: bool
@@ -279,38 +330,61 @@ def _run_several(traces: list[str], options: Options) -> int:
 def _analyse_and_write(trace: str, options: Options) -> Report:
     """Analyse a trace, print the report, and write what is wanted to where it is wanted."""
     from tpanalyze.analysis import analyze, load  # noqa: PLC0415  # --help need not wait for it
+    from tpanalyze.reader import size_of  # noqa: PLC0415
 
     source, at_ns = _source(trace), _nanoseconds(options.at_s)
     products = [PRODUCTS[name] for name in options.paths]
     run: Run | None = None
-    if any(product.needs >= Needs.RUN for product in products):
-        run = load(source, at_ns=at_ns, deeds=any(p.needs is Needs.DEEDS for p in products))
-    report = analyze(source, at_ns=at_ns) if run is None else run.report
+    with options.progress.step(f"reading {trace}", size_of(trace)) as meter:
+        if any(product.needs >= Needs.RUN for product in products):
+            deeds = any(product.needs is Needs.DEEDS for product in products)
+            run = load(source, at_ns=at_ns, deeds=deeds, on_read=meter.read)
+            report: Report = run.report
+        else:
+            report = analyze(source, at_ns=at_ns, on_read=meter.read)
     written = []
     for name, given in options.paths.items():
         path = _place(trace, name) if given == BESIDE else given
-        write(PRODUCTS[name].made_of(report, run), path, force=options.force)
+        with options.progress.step(f"making {path}"):
+            data = PRODUCTS[name].made_of(report, run)
+        write(data, path, force=options.force)
         if path != STDOUT:
             written.append(path)
-            if options.show:
-                click.launch(path)
     if not options.quiet and STDOUT not in options.paths.values():
-        click.echo(_text(report, trace, source=options.source_lines), nl=False)
+        click.echo(_text(report, trace, options), nl=False)
         for path in written:
             click.echo(f"wrote {path}", err=True)
+    if options.show:
+        for path in written:
+            _show(path)
     return report
+
+
+def _show(path: str) -> None:
+    """Open a file with what this desktop opens such files with.  Raises `OutputError`."""
+    if click.launch(path) == 0 or webbrowser.open(Path(path).absolute().as_uri()):
+        return
+    raise OutputError(
+        path,
+        found="no program here that opens it",
+        expected="xdg-open, open or a browser",
+        advice="opening it by hand: it is written",
+    )
 
 
 def _status(report: Report) -> int:
     return EXIT_DEADLOCK if report.verdict is Verdict.DEADLOCK else EXIT_NOTHING_FOUND
 
 
-def _explain(trace: str, at_s: float | None, word: str) -> int:
+def _explain(trace: str, options: Options, word: str) -> int:
     from tpanalyze.analysis import analyze  # noqa: PLC0415
     from tpanalyze.explain import explain  # noqa: PLC0415
     from tpanalyze.lookup import find  # noqa: PLC0415
+    from tpanalyze.reader import size_of  # noqa: PLC0415
 
-    snapshot = analyze(_source(trace), at_ns=_nanoseconds(at_s)).snapshot
+    at_ns = _nanoseconds(options.at_s)
+    with options.progress.step(f"reading {trace}", size_of(trace)) as meter:
+        snapshot = analyze(_source(trace), at_ns=at_ns, on_read=meter.read).snapshot
     click.echo("\n".join(explain(snapshot, find(snapshot, word))))
     return EXIT_NOTHING_FOUND
 
@@ -331,16 +405,16 @@ def _place(trace: str, name: str) -> str:
     return stem + PRODUCTS[name].suffix
 
 
-def _text(report: Report, trace: str, *, source: bool) -> str:
+def _text(report: Report, trace: str, options: Options) -> str:
     from tpanalyze.render.text import TextOptions, render_text  # noqa: PLC0415
     from tpanalyze.sources import SourceLines  # noqa: PLC0415
 
-    color = _wants_color()
-    if not source:
-        return render_text(report, TextOptions(color=color))
-    beside = Path() if trace == STDOUT else Path(trace).parent
-    lines = SourceLines((Path(), beside), report.header.started)
-    return render_text(report, TextOptions(color=color, source=lines))
+    wanted = TextOptions(color=_wants_color(), at_ns=_nanoseconds(options.at_s))
+    if options.source_lines:
+        beside = Path() if trace == STDOUT else Path(trace).parent
+        lines = SourceLines((Path(), beside), report.header.started)
+        wanted = replace(wanted, source=lines)
+    return render_text(report, wanted)
 
 
 def _wants_color(environment: dict[str, str] | None = None) -> bool:

@@ -6,10 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from tpanalyze.deeds import Deed
-from tpanalyze.describe import Words, at
+from tpanalyze.describe import Words, at, listing
 from tpanalyze.model import PoolId, Snapshot, TaskId, ThreadId
 from tpanalyze.state import State
 from tprecord import schema
+
+_NAMED: Final = 3
+"""The most tasks that one event names."""
 
 type _Verb = Callable[[Sequence[int]], str]
 
@@ -51,6 +54,16 @@ class DeedWords:
             schema.FREE: lambda f: f"releases {self._thing(f[0])}",
             schema.STACK: lambda f: f"sees {self.who(f[0])} stand still{self._at(f[1])}",
             schema.CENSUS: lambda _: "has counted every thread",
+            schema.TAKE: lambda _: "takes something unknown from its queue, and begins it",
+            schema.BREAK: lambda f: f"finds {self._pool(f[0])} broken: its initializer has failed",
+            schema.UNLAUNCH: lambda f: f"could not start {self.who(f[0])}",
+            schema.ADOPT: lambda f: f"is about to put {self.task(f[0])} into its executor's queue",
+            schema.DELIVER: lambda f: f"leaves it to {self._pool(f[1])} to set {self.task(f[0])}",
+            schema.RUN: lambda f: f"sees {self.who(f[1])} run {self._pool(f[0])}",
+            schema.HALT: lambda f: f"no longer runs {self._pool(f[0])}",
+            schema.RESIZE: self._resize,
+            schema.AWAIT: self._await,
+            schema.RESUME: lambda _: "goes on recording from here",
         }
 
     def who(self, thread: int) -> str:
@@ -77,6 +90,16 @@ class DeedWords:
     def _thing(self, number: int) -> str:
         known = self._state.objects.get(number)
         return f"object {number}" if known is None else f"{known.kind} {number}"
+
+    def _resize(self, fields: Sequence[int]) -> str:
+        pool, most = fields
+        return f"lets {self._pool(pool)} have {'any number of' if most < 0 else most} workers"
+
+    def _await(self, fields: Sequence[int]) -> str:
+        promise, *awaited = fields
+        what = listing([self.task(task) for task in awaited[:_NAMED]]) or "something unknown"
+        more = f" or {len(awaited) - _NAMED} more" if len(awaited) > _NAMED else ""
+        return f"sees the coroutine behind {self.task(promise)} wait for {what}{more}"
 
     def _at(self, site: int) -> str:
         return at(self._state.sites.get(site))

@@ -69,6 +69,15 @@ def number(count: int) -> str:
     return _NUMBERS[count] if count < len(_NUMBERS) else str(count)
 
 
+def all_of(count: int) -> str:
+    """Return how a sentence begins that is about all of so many.
+
+    >>> all_of(2), all_of(3), all_of(40)
+    ('Both', 'All three', 'All 40')
+    """
+    return "Both" if count == 2 else f"All {number(count)}"
+
+
 def counted(count: int, noun: str, plural: str = "") -> str:
     """Return the count with its noun.
 

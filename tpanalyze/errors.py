@@ -7,6 +7,7 @@ from typing import Final
 EXIT_NOTHING_FOUND: Final = 0
 EXIT_DEADLOCK: Final = 1
 EXIT_ERROR: Final = 2
+EXIT_INTERRUPTED: Final = 130
 
 
 class UserError(Exception):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from tpanalyze.atoms import Atom, AtomKind
-from tpanalyze.describe import Words, at
+from tpanalyze.describe import Words, at, listing
 from tpanalyze.findings import Node
 from tpanalyze.model import PoolId, Snapshot, TaskId, TaskOrigin, ThreadId
 from tpanalyze.waitgraph import Step, build, why
@@ -32,9 +32,44 @@ def explain(snapshot: Snapshot, node: Node) -> tuple[str, ...]:
     ('The main thread can move: it runs, as far as the trace knows.',)
     """
     words = Words.of(snapshot)
-    steps = why(build(snapshot), node)
-    return tuple(_sentence(words, step) for step in steps if step.atom.kind in _SHOWN)
+    steps = {step.atom: step for step in why(build(snapshot), node)}
+    told: dict[Atom, None] = {}
+    sentences = []
+    for step in steps.values():
+        if step.atom.kind in _SHOWN:
+            told[step.atom] = None
+            back = [] if step.possible else _shown_below(steps, step)
+            closed = bool(back) and all(atom in told for atom in back)
+            sentences.append(_sentence(words, step) + (_back(words, back, told) if closed else ""))
+    return tuple(sentences)
 
+
+def _shown_below(steps: Mapping[Atom, Step], step: Step) -> list[Atom]:
+    """Return what the sentence of a step leans on, where some statements have no sentence."""
+    found: dict[Atom, None] = {}
+    seen: set[Atom] = set()
+    agenda = list(step.of)
+    for atom in agenda:  # grows while it is walked
+        if atom.kind in _SHOWN:
+            found[atom] = None
+        elif atom not in seen:
+            seen.add(atom)
+            agenda.extend(steps[atom].of)
+    return list(found)
+
+
+def _back(words: Words, atoms: Sequence[Atom], told: Mapping[Atom, None]) -> str:
+    """Return the sentence that closes a chain which has come back to what was told before."""
+    first = next(iter(told))
+    names = [_thing(words, atom) for atom in atoms if atom.kind is not AtomKind.ANYBODY]
+    if not names or len(names) > _NAMED:
+        return " And so we are back at what was said above."
+    began = ", where we began" if list(atoms) == [first] else ""
+    return f" And so we are back at {listing(names)}{began}."
+
+
+_NAMED: Final = 3
+"""The most things a closing sentence names."""
 
 _SHOWN: Final = frozenset(_VERBS) | {AtomKind.ANYBODY}
 """The statements told of; how many of a set of futures are done is part of the thread's own."""
@@ -56,8 +91,12 @@ def _sentence(words: Words, step: Step) -> str:
 
 def _name(words: Words, atom: Atom) -> str:
     if atom.kind is AtomKind.MOVES:
-        return words.thread(ThreadId(atom.id)) + _waiting(words, ThreadId(atom.id))
-    if atom.kind is AtomKind.ENDS:
+        return _thing(words, atom) + _waiting(words, ThreadId(atom.id))
+    return _thing(words, atom)
+
+
+def _thing(words: Words, atom: Atom) -> str:
+    if atom.kind in (AtomKind.MOVES, AtomKind.ENDS):
         return words.thread(ThreadId(atom.id))
     if atom.kind in (AtomKind.RESOLVES, AtomKind.TAKEN):
         return words.task(TaskId(atom.id))

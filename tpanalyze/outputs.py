@@ -40,8 +40,7 @@ _TABLES: Final = (b"task,function,pool,pool_name,", b"thread,thread_name,pool,po
 def write(data: bytes, path: str, *, force: bool = False) -> None:
     """Write `data` to `path`, or to standard output for ``-``.  Raises `OutputError`."""
     if path == STDOUT:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        _to_stdout(data)
         return
     target = Path(path)
     try:
@@ -62,6 +61,21 @@ def write(data: bytes, path: str, *, force: bool = False) -> None:
             found=error.strerror or str(error),
             expected="a place to write to",
             advice="another path",
+        ) from None
+
+
+def _to_stdout(data: bytes) -> None:
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(
+            "standard output",
+            found=error.strerror or str(error),
+            expected="a place to write to",
+            advice="another place",
         ) from None
 
 

@@ -1,4 +1,6 @@
-"""What can be made of a trace: one line in `PRODUCTS` for each output option.
+"""What can be made of a trace: one line in `PRODUCTS` for each, by the name of its option.
+
+The end of a path says what belongs there just as well: see `made_at`.
 
 What draws is imported where it is used: a verdict in words does not pay for it.
 """
@@ -9,8 +11,10 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
+from tpanalyze.errors import OutputError
 from tpanalyze.escape import terminal
 from tpanalyze.findings import Report
 
@@ -38,6 +42,12 @@ class Product:
     needs: Needs
     made_of: Callable[[Report, Run | None], bytes]
     """what makes it, of the report and of a run that holds what it `needs`"""
+
+
+def _text(report: Report, _run: Run | None) -> bytes:
+    from tpanalyze.render.text import render_text  # noqa: PLC0415
+
+    return f"{render_text(report)}\nby tpanalyze, from {terminal(report.trace)}\n".encode()
 
 
 def _json(report: Report, _run: Run | None) -> bytes:
@@ -69,13 +79,14 @@ def _timeline(report: Report, run: Run | None) -> bytes:
 
 
 def _html(report: Report, run: Run | None) -> bytes:
-    from tpanalyze.render.graphviz_run import GraphvizError  # noqa: PLC0415
+    from tpanalyze.render.dot import DotOptions, render_dot  # noqa: PLC0415
+    from tpanalyze.render.graphviz_run import GraphvizError, render  # noqa: PLC0415
     from tpanalyze.render.html import render_html  # noqa: PLC0415
 
     assert run is not None
     assert run.deeds is not None
     try:
-        graph = _drawn("svg")(report, run).decode()
+        graph = render(render_dot(report, DotOptions(heading=False)), "svg").decode()
     except GraphvizError as error:
         sys.stderr.write(f"tpanalyze: the page has no picture of the graph: {error}\n")
         graph = None
@@ -117,7 +128,10 @@ def _table(name: str, suffix: str) -> Callable[[Report, Run | None], bytes]:
     return write
 
 
+_TABLES: Final = ("tasks", "waits", "intervals")
+
 PRODUCTS: Final[Mapping[str, Product]] = {
+    "text": Product(".txt", Needs.REPORT, _text),
     "svg": Product(".svg", Needs.REPORT, _drawn("svg")),
     "png": Product(".png", Needs.REPORT, _drawn("png")),
     "pdf": Product(".pdf", Needs.REPORT, _drawn("pdf")),
@@ -130,8 +144,34 @@ PRODUCTS: Final[Mapping[str, Product]] = {
     "story": Product(".story.txt", Needs.DEEDS, _story),
     **{
         f"{name}{suffix}": Product(f".{name}{suffix}", Needs.RUN, _table(name, suffix))
-        for name in ("tasks", "waits", "intervals")
+        for name in _TABLES
         for suffix in (".csv", ".parquet")
     },
 }
 """By the name of the option."""
+
+_OTHER_ENDS: Final = {".htm": "html", ".markdown": "markdown", ".gv": "dot"}
+"""What else a path may end in."""
+
+
+def made_at(path: str) -> str:
+    """Return the name of the product that belongs to a path, by the end of the path.
+
+    The longest end counts: ``x.timeline.svg`` is the timeline.  Raises `OutputError`.
+
+    >>> made_at("a/report.html"), made_at("x.timeline.svg"), made_at("tasks.csv")
+    ('html', 'timeline', 'tasks.csv')
+    """
+    ends = {product.suffix: name for name, product in PRODUCTS.items()} | _OTHER_ENDS
+    called = f".{PurePath(path).name}".lower()
+    fitting = [
+        end for end in ends if called.endswith(end) and (called != end or end.count(".") > 1)
+    ]
+    if fitting:
+        return ends[max(fitting, key=len)]
+    raise OutputError(
+        path,
+        found="a name that does not tell what to write",
+        expected=f"one that ends in {', '.join(sorted(ends))}",
+        advice="report.html",
+    )

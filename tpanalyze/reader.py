@@ -14,7 +14,7 @@ Source: JSON Lines, https://jsonlines.org; RFC 8259; gzip, RFC 1952.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from os import PathLike, fspath
 from pathlib import Path
 from types import TracebackType
@@ -215,13 +215,34 @@ class Trace:
             self.remarks.loss("bad-line", f"found {excerpt(text)}, expected JSON; skipped", line)
 
 
-def open_trace(source: str | PathLike[str] | Readable, name: str | None = None) -> Trace:
+class _Watched:
+    """A file, and somebody who is told of every piece that is read."""
+
+    def __init__(self, file: Readable, on_read: Callable[[int], None]) -> None:
+        self._file, self._on_read = file, on_read
+
+    def read(self, size: int, /) -> bytes:
+        data = self._file.read(size)
+        self._on_read(len(data))
+        return data
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def open_trace(
+    source: str | PathLike[str] | Readable,
+    name: str | None = None,
+    on_read: Callable[[int], None] | None = None,
+) -> Trace:
     """Open a trace, a path or a binary file, plain or gzip, and read its header.
 
-    `name` is what errors call it; by default the path.  Raises TraceError.
+    `name` is what errors call it; by default the path.  `on_read` is called with the length of
+    every piece that is read.  Raises TraceError.
     """
     if not isinstance(source, (str, PathLike)):
-        return Trace(source, name or str(getattr(source, "name", "<stream>")))
+        called = name or str(getattr(source, "name", "<stream>"))
+        return Trace(source if on_read is None else _Watched(source, on_read), called)
     path = fspath(source)
     try:
         file = _open(Path(path))
@@ -236,10 +257,21 @@ def open_trace(source: str | PathLike[str] | Readable, name: str | None = None) 
     except (OSError, ValueError) as error:
         raise _unreadable(name or path, error) from error
     try:
-        return Trace(file, name or path)
+        return Trace(file if on_read is None else _Watched(file, on_read), name or path)
     except BaseException:
         file.close()
         raise
+
+
+def size_of(path: str) -> int | None:
+    """Return how many bytes `open_trace` will read; None if that cannot be known."""
+    try:
+        here = Path(path) if Path(path).exists() else newest_segment(Path(path))
+        if here is None or not here.is_file():
+            return None
+        return sum(part.stat().st_size for part in (*segments_before(here), here))
+    except (OSError, ValueError):
+        return None
 
 
 def _open(path: Path) -> Readable:

@@ -22,7 +22,7 @@ _OF_ONE: Final = 60
 
 _NAMES_A_TASK: Final = (
     schema.SUBMIT, schema.START, schema.FINISH, schema.FAIL, schema.READ, schema.CANCEL,
-    schema.PROMISE, schema.WITHDRAW,
+    schema.PROMISE, schema.WITHDRAW, schema.ADOPT, schema.DELIVER, schema.AWAIT,
 )  # fmt: skip
 """Events whose first field is a task."""
 

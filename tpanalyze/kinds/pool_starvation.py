@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tpanalyze.describe import at, counted, listing, number
+from tpanalyze.describe import all_of, at, counted, listing, number
 from tpanalyze.findings import Advice
 from tpanalyze.kinds.case import Case, Kind
 from tpanalyze.kinds.phrases import functions, sentence, submit_places, with_timeout
@@ -24,7 +24,7 @@ def _summary(case: Case) -> str:
     workers = case.occupants(pool)
     if pool.role is PoolRole.LIMITER:
         return (
-            f"All {number(len(workers))} tokens of {name} are lent to calls in threads that wait, "
+            f"{all_of(len(workers))} tokens of {name} are lent to calls in threads that wait, "
             "in the end, for calls which need a token of that same limiter: none will ever be "
             "given back."
         )
@@ -44,12 +44,12 @@ def _summary(case: Case) -> str:
     run, queue = _function_of_all(case, workers), _function_of_all_queued(case)
     if direct and run and queue:
         return (
-            f"All {number(len(workers))} workers of {name} run {run} and wait for calls of {queue} "
+            f"{all_of(len(workers))} workers of {name} run {run} and wait for calls of {queue} "
             "that are queued in that same pool: no worker will ever be free to start them."
         )
     if direct:
         return (
-            f"All {number(len(workers))} workers of {name} wait for tasks that are queued in that "
+            f"{all_of(len(workers))} workers of {name} wait for tasks that are queued in that "
             "same pool: no worker will ever be free to start them."
         )
     return (

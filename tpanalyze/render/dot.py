@@ -24,7 +24,7 @@ from tpanalyze.render.diagram.picture import (
     Row,
     Slot,
 )
-from tpanalyze.render.dot_heading import heading
+from tpanalyze.render.dot_heading import heading, legend
 from tpanalyze.render.dot_pieces import (
     SMALL,
     TEXT,
@@ -49,6 +49,8 @@ class DotOptions:
     limits: Limits = field(default_factory=Limits)
     letters: int = 92
     """the most in a line of the heading"""
+    heading: bool = True
+    """what was found and recorded, in words; the legend is always there"""
 
 
 _DEFAULTS: Final = DotOptions()
@@ -60,7 +62,8 @@ def render_dot(report: Report, options: DotOptions = _DEFAULTS) -> str:
     The same report gives the same text, byte for byte.
     """
     shown = compose(report, options.limits)
-    body = _attributes(heading(report, shown, options.letters))
+    title = heading(report, shown, options.letters) if options.heading else legend(report, shown)
+    body = _attributes(title)
     for box in shown.pools:
         body += _pool(box, report, shown.arrows)
     body += [_card(card, report) for card in shown.cards]

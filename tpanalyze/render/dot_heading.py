@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterator
 from typing import Final
 
-from tpanalyze.findings import Relation, Report, Verdict
+from tpanalyze.findings import Relation, Report
 from tpanalyze.render.diagram.picture import Picture
 from tpanalyze.render.dot_pieces import SLACK, SMALL, TITLE, bold, font, plain_table
-from tpanalyze.render.headline import Headline, caption, headlines
+from tpanalyze.render.headline import Headline, caption, headlines, is_proof, standings
 from tpanalyze.render.palette import LIGHT, Role
 from tpanalyze.render.text_width import text_width
 
@@ -37,6 +37,12 @@ def heading(report: Report, shown: Picture, letters: int) -> str:
     return plain_table([*rows, _GAP], CELLPADDING="2")
 
 
+def legend(report: Report, shown: Picture) -> str:
+    """Return the legend alone, for where the heading's words stand beside the picture."""
+    entries = tuple(_legend_entries(report, shown))
+    return plain_table([f'<TD ALIGN="LEFT">{_legend(entries)}</TD>'] if entries else [_GAP])
+
+
 def _sentence_rows(said: Headline, badges: float, least: float) -> Iterator[str]:
     """Yield a row for each line of a sentence; the badge stands before the first."""
     tone = LIGHT.tone(said.role)
@@ -60,10 +66,10 @@ _BETWEEN: Final = 14
 def _legend_entries(report: Report, shown: Picture) -> Iterator[tuple[str, str]]:
     """Yield a sample and a word for just the colours and lines that the picture uses."""
     if report.findings:
-        deadlock = any(finding.verdict is Verdict.DEADLOCK for finding in report.findings)
+        called = standings(report)
         for role, text in (
-            (Role.CORE, "core of the deadlock" if deadlock else "core"),
-            (Role.VICTIM, "stuck behind it"),
+            (Role.CORE, "core of the deadlock" if is_proof(report) else called[Role.CORE]),
+            (Role.VICTIM, called[Role.VICTIM]),
             (Role.PLAIN, "not stuck"),
         ):
             if role in shown.roles:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tpanalyze.describe import moment
-from tpanalyze.findings import Finding, Report
+from tpanalyze.findings import Finding, Report, Verdict
 from tpanalyze.render.labels import counted, shorten
 from tpanalyze.render.palette import Role
 from tpanalyze.render.xml_escape import one_line
@@ -34,12 +34,41 @@ def headlines(report: Report, otherwise: str, letters: int) -> tuple[Headline, .
     if not findings:
         return (Headline("NO DEADLOCK", Role.PLAIN, _lines(otherwise, letters)),)
     said = [
-        Headline(badge(findings, index).upper(), Role.CORE, _lines(finding.summary, letters))
+        Headline(badge(findings, index).upper(), _role(finding), _lines(finding.summary, letters))
         for index, finding in enumerate(findings[:_SENTENCES])
     ]
     if (more := len(findings) - _SENTENCES) > 0:
         said.append(Headline("", Role.PLAIN, (f"… and {counted(more, 'more finding')}.",)))
     return tuple(said)
+
+
+def _role(finding: Finding) -> Role:
+    """Return the colour of a badge: what is no proof does not look like one."""
+    return Role.CORE if finding.verdict is Verdict.DEADLOCK else Role.VICTIM
+
+
+def since(finding: Finding) -> str:
+    """Return from when on it holds, and how surely: only a deadlock is certain."""
+    sure = "certain since" if finding.verdict is Verdict.DEADLOCK else "since"
+    return f"{sure} {moment(finding.certain_since_ns)}"
+
+
+def is_proof(report: Report) -> bool:
+    """Return whether a deadlock is among the findings."""
+    return any(finding.verdict is Verdict.DEADLOCK for finding in report.findings)
+
+
+def standings(report: Report) -> dict[Role, str]:
+    """Return what legends call those in a core, and those behind it."""
+    if is_proof(report):
+        return {Role.CORE: "in the core", Role.VICTIM: "stuck behind it"}
+    return {Role.CORE: "the cause", Role.VICTIM: "waits for it"}
+
+
+def lane_standings(report: Report) -> dict[Role, str]:
+    """Return what a timeline's legend calls the waits of those."""
+    called = standings(report)
+    return called | {Role.CORE: "stuck, in the core"} if is_proof(report) else called
 
 
 def badge(findings: tuple[Finding, ...], index: int) -> str:

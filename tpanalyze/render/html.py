@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -19,7 +20,7 @@ from tpanalyze.deeds import Deeds
 from tpanalyze.describe import Words, duration, moment
 from tpanalyze.findings import Edge, Finding, Node, NodeKind, Report
 from tpanalyze.model import PoolId, QualityGrade, TaskId, ThreadId
-from tpanalyze.render.headline import badge, caption
+from tpanalyze.render.headline import badge, caption, is_proof, lane_standings, since
 from tpanalyze.render.labels import counted
 from tpanalyze.render.page import assets
 from tpanalyze.render.page.functions import FunctionRow, function_rows
@@ -28,6 +29,7 @@ from tpanalyze.render.page.loads import loads
 from tpanalyze.render.page.people import People
 from tpanalyze.render.page.pieces import element, items, text
 from tpanalyze.render.page.script_json import Json, script_json
+from tpanalyze.render.palette import Role
 from tpanalyze.story import Story
 from tpanalyze.timeline import Timeline
 
@@ -115,15 +117,14 @@ class _Page:
             yield '<p class="verdict"><span class="badge none">no deadlock</span></p>'
             now = moment(report.snapshot.time_ns)
             waiting = sum(t.wait is not None for t in report.snapshot.threads.values())
-            yield f"<h1>At {now} no deadlock was proved: {_waits(waiting)}.</h1>\n"
+            yield f"<h1>Up to {now} no deadlock was proved: {_waits(waiting)}.</h1>\n"
         for index, finding in enumerate(findings[: self.options.findings]):
             level = "h1" if index == 0 else "h2"
-            since = moment(finding.certain_since_ns)
             for_ns = max(0, report.snapshot.time_ns - finding.certain_since_ns)
             yield (
                 f'<p class="verdict"><span class="badge {finding.verdict}">'
-                f"{text(badge(findings, index))}</span> <b>{text(finding.kind)}</b>, certain since "
-                f"{since}, for {duration(for_ns)}</p>"
+                f"{text(badge(findings, index))}</span> <b>{text(finding.kind)}</b>, "
+                f"{since(finding)}, for {duration(for_ns)}</p>"
                 f"<{level}>{text(finding.summary)}</{level}>\n"
             )
         if (more := len(findings) - self.options.findings) > 0:
@@ -184,7 +185,8 @@ class _Page:
         if not findings:
             return
         yield '<section id="proof" aria-labelledby="proof-title">\n'
-        yield '<h2 id="proof-title">Why it can never end, and what to change</h2>\n'
+        why = "Why it can never end" if is_proof(self.report) else "Why"
+        yield f'<h2 id="proof-title">{why}, and what to change</h2>\n'
         for index, finding in enumerate(findings):
             if len(findings) > 1:
                 yield f"<h3>{text(badge(self.report.findings, index).capitalize())}</h3>\n"
@@ -222,13 +224,14 @@ class _Page:
             element("button", said, type="button", data_do=what, title=title, aria_label=title)
             for what, said, title in buttons
         )
+        called = lane_standings(self.report)
         legend = "".join(
             f'<li><span class="key {name}"></span>{said}</li>'
             for name, said in (
                 ("running", "runs a task"),
                 ("waiting", "waits"),
-                ("core", "stuck, in the core"),
-                ("victim", "stuck behind it"),
+                ("core", called[Role.CORE]),
+                ("victim", called[Role.VICTIM]),
             )
         )
         yield f'<div class="bar" role="toolbar" aria-label="Timeline">{row}'
@@ -369,6 +372,14 @@ def _waits(count: int) -> str:
 
 
 def _inline(svg: str) -> str:
-    """Return the picture as a part of a page whose nodes are things of their own."""
+    """Return the picture as a part of a page whose nodes are things of their own.
+
+    It knows its own width, so that the page can keep its letters legible: see ``page.css``.
+    """
+    found = _WIDTH.search(svg)
+    width = f' style="--own:{found[1]}px"' if found else ""
     start = svg.find("<svg")
-    return svg[max(0, start) :].replace('role="img"', 'role="group"', 1)
+    return svg[max(0, start) :].replace('role="img"', f'role="group"{width}', 1)
+
+
+_WIDTH: Final = re.compile(r'<svg[^>]*? width="([0-9.]+)"')

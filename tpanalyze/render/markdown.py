@@ -43,7 +43,7 @@ class _Page:
     def lines(self) -> Iterator[str]:
         findings = self.report.findings
         if not findings:
-            yield f"### No deadlock at {moment(self.report.snapshot.time_ns)}"
+            yield f"### No deadlock up to {moment(self.report.snapshot.time_ns)}"
         for finding in findings[:_FINDINGS]:
             yield from self._finding(finding)
         if len(findings) > _FINDINGS:

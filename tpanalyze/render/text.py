@@ -43,6 +43,8 @@ class TextOptions:
     """so many victims of a finding are told one by one; more are counted by what they do"""
     show_alike: int = 3
     """so many members of a core that do the same are shown in full; the rest is counted"""
+    at_ns: int | None = None
+    """the moment that was asked for; by default, how things stood at the last event"""
     source: Callable[[Frame], str] = lambda _: ""
     """the source line a frame stands on, or nothing"""
 
@@ -95,7 +97,8 @@ class _Text:
 
     def _nothing_found(self) -> Iterator[str]:
         page, now = self._page, self._snapshot.time_ns
-        yield f"{page.paint('good', _HEADLINES[Verdict.NONE])}  at {moment(now)}"
+        when = "at" if self._options.at_ns == now else "last event at"
+        yield f"{page.paint('good', _HEADLINES[Verdict.NONE])}  {when} {moment(now)}"
         yield ""
         waiting = [t.id for _, t in sorted(self._snapshot.threads.items()) if t.wait is not None]
         shown = [self._doing(thread) for thread in waiting[: self._options.fold_above]]

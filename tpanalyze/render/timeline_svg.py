@@ -20,7 +20,7 @@ from tpanalyze.render.chart.compose import (
 )
 from tpanalyze.render.chart.spans import Kind, Recording
 from tpanalyze.render.chart.words import block_story, block_words, cell_story
-from tpanalyze.render.headline import caption, headlines
+from tpanalyze.render.headline import caption, headlines, lane_standings
 from tpanalyze.render.labels import shorten
 from tpanalyze.render.palette import LIGHT, Role
 from tpanalyze.render.svg_pieces import (
@@ -119,7 +119,14 @@ class _Drawing:
     def _legend(self) -> str:
         """Return samples of just what is drawn."""
         kinds = self._chart.kinds
-        entries = [(_FILL[kind], text) for kind, text in _MEANING.items() if kind in kinds]
+        stuck = lane_standings(self._report)
+        meaning = {
+            Kind.RUNNING: "runs a task",
+            Kind.WAITING: "waits",
+            Kind.CORE: stuck[Role.CORE],
+            Kind.VICTIM: stuck[Role.VICTIM],
+        }
+        entries = [(_FILL[kind], text) for kind, text in meaning.items() if kind in kinds]
         if any(group.queue for group in self._chart.groups):
             entries.append((LIGHT.queued, "length of the queue"))
         x, parts = _EDGE, []
@@ -323,12 +330,6 @@ _INK: Final = {
     Kind.WAITING: LIGHT.ink,
     Kind.VICTIM: LIGHT.victim.on_strong,
     Kind.CORE: LIGHT.core.on_strong,
-}
-_MEANING: Final = {
-    Kind.RUNNING: "runs a task",
-    Kind.WAITING: "waits",
-    Kind.CORE: "stuck, in the core",
-    Kind.VICTIM: "stuck behind it",
 }
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tpanalyze.describe import moment
-from tpanalyze.findings import Report
+from tpanalyze.findings import Report, Verdict
 from tpanalyze.model import PoolId, Thread, ThreadId, ThreadState
 from tpanalyze.render.chart.blocks import Lane, lane, lane_of_many
 from tpanalyze.render.chart.scale import Scale
@@ -265,5 +265,6 @@ def _queue(load: Sequence[Load], scale: Scale) -> QueueChart | None:
 
 def _marks(report: Report, scale: Scale) -> Iterator[Mark]:
     for index, finding in enumerate(report.findings):
-        label = f"{badge(report.findings, index)} certain at {moment(finding.certain_since_ns)}"
+        when = "certain at" if finding.verdict is Verdict.DEADLOCK else "since"
+        label = f"{badge(report.findings, index)} {when} {moment(finding.certain_since_ns)}"
         yield Mark(scale.x(finding.certain_since_ns), label)

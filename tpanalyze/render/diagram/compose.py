@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tpanalyze.findings import Edge, Node, NodeKind, Relation, Report
-from tpanalyze.model import ObjectId, Pool, PoolId, TaskId, ThreadId, ThreadState
+from tpanalyze.model import ObjectId, Pool, PoolId, TaskId, TaskState, ThreadId, ThreadState
 from tpanalyze.render.diagram.arrows import arrows
 from tpanalyze.render.diagram.cards import future_card, object_card, thread_card
 from tpanalyze.render.diagram.folding import Folded, fold
@@ -84,7 +84,7 @@ def _chosen(
         elif (worker := scene.worker_of(task)) is not None:
             if thread_node(worker) in wanted or not scene.findings:
                 threads.add(worker)
-        elif task is not None and not task.done:
+        elif task is not None and (not task.done or task.state is TaskState.CANCELLED):
             futures.add(number)
     pools |= {pool for number in threads if (pool := snapshot.threads[number].pool) is not None}
 

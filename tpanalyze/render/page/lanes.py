@@ -16,6 +16,7 @@ import numpy as np
 from tpanalyze.findings import Report
 from tpanalyze.intervals import BLOCKED, BUSY, WIDTH
 from tpanalyze.model import PoolId, Thread, ThreadId
+from tpanalyze.render.headline import is_proof
 from tpanalyze.render.labels import function_name, place, pool_name, thread_name
 from tpanalyze.render.page.pack import MOST, Integers, pack
 from tpanalyze.render.page.script_json import Json
@@ -77,6 +78,7 @@ def lanes(report: Report, timeline: Timeline, most: int = MOST_ROWS) -> dict[str
         "labels": labels,
         "rows": len(rows),
         "packed": pack(_columns(rows)),
+        "proved": is_proof(report),
         "marks": [
             {"at": -(-finding.certain_since_ns // unit_ns), "finding": index + 1}
             for index, finding in enumerate(report.findings)

@@ -164,7 +164,7 @@ function hatching(context, kind, ratio) {
 
 // ---------------------------------------------------------------- the timeline
 
-const lanes = data.timeline.lanes, labels = data.timeline.labels, marks = data.timeline.marks;
+const lanes = data.timeline.lanes, labels = data.timeline.labels, marks = data.timeline.marks, proved = data.timeline.proved;
 const box = byId("lanes"), chart = byId("chart"), tip = byId("tip"), tall = byId("tall");
 const LANE = 21, BAR = 16, TITLE = 24, AXIS = 26, MIXED = 4, OPEN = 8;
 const FONT = "Helvetica,Arial,sans-serif";
@@ -279,7 +279,8 @@ function drawAxis(context, width, x, step) {
   let taken = [];
   for (const mark of marks) {
     if (mark.at < view[0] || mark.at > view[1]) continue;
-    const said = marks.length > 1 ? `deadlock ${mark.finding}` : "certain from here";
+    const alone = proved ? "certain from here" : "from here";
+    const said = marks.length > 1 ? `${proved ? "deadlock" : "finding"} ${mark.finding}` : alone;
     const wide = context.measureText(said).width + 12;
     const middle = Math.min(Math.max(x(mark.at), gutter + wide / 2), width - 12 - wide / 2);
     if (taken.some(([a, b]) => middle + wide / 2 > a && middle - wide / 2 < b)) continue;
@@ -381,7 +382,7 @@ function write(context, row, kind, a, b, top) {
   const [name, place] = labels[names[row]] || ["", ""];
   const task = tasks[row] ? `${name || "task"} #${tasks[row]}` : name;
   const stuck = kind > 1;
-  const said = kind === 0 ? task : stuck ? `${task ? task + " " : ""}stuck${place ? " at " + place : ""}` : place ? `waits at ${place}` : "waits";
+  const said = kind === 0 ? task : stuck ? `${task ? task + " " : ""}${proved ? "stuck" : "waits"}${place ? " at " + place : ""}` : place ? `waits at ${place}` : "waits";
   context.font = `${stuck ? "bold " : ""}10.5px ${FONT}`;
   const words = shorten(context, said, b - a - 8);
   if (words.length * 2 < said.length) return;
@@ -521,7 +522,7 @@ function hover(event) {
     say(event, `${lane.name}\n${tasks[found]} short intervals\n${length}`);
     return;
   }
-  const does = ["runs", "waits", "is stuck behind the core", "is stuck in the core"][kind];
+  const does = ["runs", "waits", ...(proved ? ["is stuck behind the core", "is stuck in the core"] : ["waits", "waits"])][kind];
   const task = tasks[found] ? `${name || "task"} #${tasks[found]}` : "no task";
   say(event, `${lane.name}: ${task}\n${does}, ${length}${place ? `\n${kind ? "at" : "submitted at"} ${place}` : ""}`);
 }

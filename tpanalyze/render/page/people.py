@@ -21,6 +21,7 @@ from tpanalyze.model import (
     ThreadId,
     ThreadState,
 )
+from tpanalyze.render.headline import standings
 from tpanalyze.render.labels import pool_name, shorten, task_name, thread_name
 from tpanalyze.render.page.pieces import element, items, stack, text
 from tpanalyze.render.palette import RANK, Role
@@ -40,6 +41,7 @@ class People:
         self._snapshot = report.snapshot
         self._words = Words.of(report.snapshot)
         self._story = story
+        self._standings = standings(report)
         self._thread_roles: dict[ThreadId, Role] = {}
         self._task_roles: dict[TaskId, Role] = {}
         for finding in report.findings:
@@ -114,7 +116,7 @@ class People:
         title = thread_name(thread)
         if thread.main:
             title = "the main thread" if title == "MainThread" else f"{title} (main)"
-        return _article(f"thread{thread.id}", title, role, rows, kind="thread")
+        return self._article(f"thread{thread.id}", title, role, rows, kind="thread")
 
     def _awaited(self, thread: Thread) -> str:
         wait = thread.wait
@@ -150,7 +152,7 @@ class People:
         if task.started_ns is not None:
             rows.append(("started at", moment(task.started_ns)))
         rows.append(("story", self._told(self._story.of_task(task.id))))
-        return _article(
+        return self._article(
             f"task{task.id}", task_name(task, task.id), self._role(task.id), rows, kind="task"
         )
 
@@ -171,7 +173,7 @@ class People:
                 else "empty",
             ),
         ]
-        return _article(f"pool{pool.id}", pool_name(pool), Role.PLAIN, rows, kind="pool")
+        return self._article(f"pool{pool.id}", pool_name(pool), Role.PLAIN, rows, kind="pool")
 
     # -- what they have in common ----------------------------------------------------------------
 
@@ -197,6 +199,15 @@ class People:
         ]
         return items(lines, "ol")
 
+    def _article(
+        self, key: str, title: str, role: Role, rows: list[tuple[str, str]], *, kind: str
+    ) -> str:
+        body = "".join(f"<dt>{text(label)}</dt><dd>{said}</dd>" for label, said in rows if said)
+        mark = self._standings.get(role, kind)
+        head = f'<h3>{text(title)}</h3><span class="chip {role}">{mark}</span>'
+        opening = f'<article id="{key}-about" class="about {role}">'
+        return f"{opening}<header>{head}</header><dl>{body}</dl></article>"
+
 
 def _graver[Key](roles: dict[Key, Role], key: Key, role: Role) -> None:
     if key not in roles or RANK[role] < RANK[roles[key]]:
@@ -207,11 +218,3 @@ def _stack_of(thread: Thread) -> Site | None:
     """Return where the thread was last seen, if the trace tells."""
     seen: object = getattr(thread, "stack", None)
     return seen if isinstance(seen, Site) else None
-
-
-def _article(key: str, title: str, role: Role, rows: list[tuple[str, str]], *, kind: str) -> str:
-    body = "".join(f"<dt>{text(label)}</dt><dd>{said}</dd>" for label, said in rows if said)
-    mark = {Role.CORE: "in the core", Role.VICTIM: "stuck behind it", Role.PLAIN: kind}[role]
-    head = f'<h3>{text(title)}</h3><span class="chip {role}">{mark}</span>'
-    opening = f'<article id="{key}-about" class="about {role}">'
-    return f"{opening}<header>{head}</header><dl>{body}</dl></article>"
