@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from tests.recorded import record
 from tests.test_classics import TRACES, function_of, hang_and_analyse, place
 from tpanalyze import analyze
 from tpanalyze.findings import Finding, Party, Report, Verdict
+from tpanalyze.render.dot import render_dot
+from tpanalyze.render.json_report import render_json
+from tpanalyze.render.text import render_text
 
 
 @dataclass(frozen=True)
@@ -145,6 +149,18 @@ def test_a_sample_is_named_with_who_waits_for_what_where(sample: Sample, tmp_pat
     assert functions_in_queue(report, finding) == sample.queued
     pools = sorted(report.snapshot.pools[pool].name for pool in finding.pools)
     assert tuple(pools) == sample.pools
+
+
+def test_a_done_callback_is_named_wherever_the_wait_is_told(tmp_path: Path) -> None:
+    report = hang_and_analyse("done_callback", tmp_path)
+    (finding,) = report.findings
+    who = "the done-callback when_fetched of task 1 (fetch)"
+    assert f"runs {who}, which waits for task 2 (store)" in finding.summary
+    assert "a pool calls when_fetched on the worker" in finding.advice[2].text
+    assert f"runs {who}, stuck" in " ".join(render_text(report).split())
+    assert "done-callback when_fetched" in render_dot(report)
+    (party, _) = json.loads(render_json(report))["findings"][0]["core"]
+    assert (party["function"], party["callback"]) == ("fetch", "when_fetched")
 
 
 @pytest.mark.parametrize(("name", "twin"), [(s.name, twin) for s in SAMPLES for twin in s.twins])

@@ -10,7 +10,16 @@ from tests import snapshots
 from tests.snapshots import HEADER, QUALITY, Builder, site
 from tpanalyze.findings import Edge, Finding, Node, NodeKind, Party, Relation, Verdict
 from tpanalyze.kinds import KINDS
-from tpanalyze.model import PoolId, Quality, QualityGrade, Remark, Snapshot, TaskState
+from tpanalyze.model import (
+    Frame,
+    PoolId,
+    Quality,
+    QualityGrade,
+    Remark,
+    Site,
+    Snapshot,
+    TaskState,
+)
 from tpanalyze.verdict import analyse
 
 
@@ -175,6 +184,84 @@ def test_two_pools_that_starve_each_other_are_one_finding() -> None:
     assert finding.kind == "pool-starvation"
     assert finding.summary.startswith("Pools left and right starve each other: ")
     assert "no circle" in advice(finding, "acyclic-pools")
+
+
+def test_of_more_workers_for_several_pools_there_is_one_piece_of_advice() -> None:
+    b = Builder()
+    one, two = b.pool(1, "left"), b.pool(1, "right")
+    _, a = b.run(one, "from_left")
+    _, z = b.run(two, "from_right")
+    b.wait(a, b.submit(two, "to_right"))
+    b.wait(z, b.submit(one, "to_left"))
+    b.submit(one, "from_left")
+    finding = the_finding(b.snapshot())
+    assert [each.slug for each in finding.advice].count("more-workers") == 1
+    assert advice(finding, "more-workers") == (
+        "More workers only move the limit: in this run one of the pools would have needed one more "
+        "worker at least, pool left with max_workers=2 or pool right with max_workers=2, since all "
+        "they had were blocked at the same time, and more if the one queued task of the same kind "
+        "waits like them; with more such tasks, one more level of nesting or another order of "
+        "events it hangs again."
+    )
+
+
+def test_no_more_workers_are_advised_for_a_pool_that_has_not_started_those_it_may_have() -> None:
+    b = Builder()
+    p = b.pool(8)
+    outer, worker = b.run(p, "outer")
+    b.wait(worker, b.submit(p, "inner", by=worker))
+    b.wait(b.main, outer)
+    text = advice(the_finding(b.snapshot()), "more-workers")
+    assert text.startswith(
+        "A higher max_workers would not have helped: pool ThreadPoolExecutor-0 may have 8, and has "
+        "started one."
+    )
+
+
+def in_callback(name: str, *callers: tuple[str, int]) -> Site:
+    """Return a place in a done-callback that the pool runs; `callers` are of the app."""
+    of_pool = "/usr/lib/python3.13/concurrent/futures/_base.py"
+    calls = (("Future._invoke_callbacks", 340), ("Future.set_result", 550))
+    return Site(
+        (
+            *site(name, 30).frames,
+            *(Frame(snapshots.function(n, file=of_pool, stdlib=True), at) for n, at in calls),
+            *(Frame(snapshots.function(n), at) for n, at in callers),
+        )
+    )
+
+
+def starved_in_callbacks(workers: int, at: Site) -> Finding:
+    b = Builder()
+    p = b.pool(workers)
+    running = [b.run(p, "fetch") for _ in range(workers)]
+    for task, worker in running:
+        b.done(task)
+        b.wait(worker, b.submit(p, "store", by=worker), at=at)
+    b.drain(b.main, p)
+    return the_finding(b.snapshot())
+
+
+def test_a_wait_in_a_done_callback_is_told_of_the_callback() -> None:
+    finding = starved_in_callbacks(1, in_callback("main.<locals>.when_fetched"))
+    who = "the done-callback main.<locals>.when_fetched of task 1 (fetch)"
+    assert finding.summary.startswith(
+        f"The only worker of pool ThreadPoolExecutor-0 runs {who}, which waits for task 2 (store)"
+    )
+    assert finding.because[0].startswith(f"Worker ThreadPoolExecutor-0_0 runs {who}, which waits")
+    assert "a pool calls main.<locals>.when_fetched on the worker that ran the task" in advice(
+        finding, "do-not-block-in-callbacks"
+    )
+    assert all("fetch return" not in each.text for each in finding.advice)
+    several = starved_in_callbacks(3, in_callback("when_fetched"))
+    assert several.summary.startswith("All three workers of pool ThreadPoolExecutor-0 run when_fe")
+
+
+def test_a_callback_that_a_task_runs_itself_is_a_part_of_the_task() -> None:
+    for at in (in_callback("when_set", ("fetch", 12)), site("fetch", 12)):
+        finding = starved_in_callbacks(1, at)
+        assert "runs task 1 (fetch), which waits for task 2 (store)" in finding.summary
+        assert advice(finding, "do-not-block").startswith("Or do not wait inside the pool: let fet")
 
 
 def test_a_pool_with_room_starves_only_because_nobody_can_submit() -> None:

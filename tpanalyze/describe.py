@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from tpanalyze.edges import ordinal
@@ -56,6 +57,9 @@ _DONE: Final = {
     "Queue.join": "worked off",
 }
 """What somebody else does with the object to end it."""
+
+_CALLS: Final = "Future._invoke_callbacks"
+_SETTERS: Final = ("Future.set_result", "Future.set_exception")
 
 _NUMBERS: Final = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
@@ -185,6 +189,30 @@ def at(site: Site | None) -> str:
     return f" at {where}" if where else ""
 
 
+def done_callback(site: Site | None) -> str:
+    """Return the name of the done-callback the site is in; empty if it is in none.
+
+    It is one if the call stack says so: the pool has set the result and runs the callbacks.  One
+    that a task runs itself, because it sets a promise, is a part of the task.
+    Source: CPython, ``concurrent.futures.Future._invoke_callbacks``.
+    """
+    frames = () if site is None else site.frames
+    own = [index for index, frame in enumerate(frames) if not frame.function.stdlib]
+    outermost = own[-1] if own else -1
+    around = [frame.function.name for frame in frames[outermost + 1 :]]
+    told = pairwise(around)
+    if not own or not any(inner == _CALLS and outer in _SETTERS for inner, outer in told):
+        return ""
+    return frames[outermost].function.name
+
+
+def waits_in_callback(thread: Thread) -> str:
+    """Return the name of the done-callback in which the thread waits; empty if in none."""
+    if thread.task is None or thread.wait is None:
+        return ""
+    return done_callback(thread.wait.site)
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
     """Names for the things of one snapshot."""
@@ -252,9 +280,15 @@ class Words:
         return listing([self.task(task) for task in tasks])
 
     def task_of(self, thread: ThreadId) -> str:
-        """Return what the thread runs, ``task 3 (outer)``; empty if that is no task."""
+        """Return what the thread runs, ``task 3 (outer)``; empty if that is no task.
+
+        Or, if it waits in one, ``the done-callback when_outer of task 3 (outer)``.
+        """
         known = self.snapshot.threads.get(thread)
-        return "" if known is None or known.task is None else self.task(known.task)
+        if known is None or known.task is None:
+            return ""
+        name = waits_in_callback(known)
+        return (f"the done-callback {name} of " if name else "") + self.task(known.task)
 
     def function_of(self, task: TaskId) -> str:
         """Return the name of the function the task calls; ``the task`` if it is not known."""
@@ -262,8 +296,13 @@ class Words:
         return known.function.name if known is not None and known.function else "the task"
 
     def task_function(self, thread: Thread) -> str:
-        """Return the name of the function of the task the thread runs; empty if it runs none."""
-        return "" if thread.task is None else self.function_of(thread.task)
+        """Return the name of the function that the thread's task, or its done-callback, is in.
+
+        Empty if it runs no task.
+        """
+        if thread.task is None:
+            return ""
+        return waits_in_callback(thread) or self.function_of(thread.task)
 
     def whereabouts(self, task: Task) -> str:
         """Return where an unfinished task is: ``queued 2nd in pool p``, ``run by worker p_0``."""

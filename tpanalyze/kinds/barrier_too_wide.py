@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from tpanalyze.describe import at, counted, number, thing
 from tpanalyze.findings import Advice
 from tpanalyze.kinds.case import Case, Kind
-from tpanalyze.kinds.phrases import functions
+from tpanalyze.kinds.phrases import runners
 from tpanalyze.model import ObjectWait, Pool, Thread
 
 
@@ -55,8 +55,7 @@ def _summary(case: Case) -> str:
 def _advice(case: Case) -> tuple[Advice, ...]:
     wait, pool, workers, parties = _found(case)
     name = case.words.pool(pool.id)
-    tasks = tuple(case.snapshot.tasks[w.task] for w in workers if w.task in case.snapshot.tasks)
-    who = functions(case, tasks) if tasks else "the tasks"
+    who = runners(case, workers) or "the tasks"
     return (
         Advice(
             "as-many-workers",

@@ -59,7 +59,7 @@ def _advice(case: Case) -> tuple[Advice, ...]:
     wait = last.wait
     where = place(wait.site) if wait is not None else ""
     submitted = submit_places(case.running)
-    task = None if last.task is None else case.words.function_of(last.task)
+    task = case.words.task_function(last)
     cut = (
         "Break the circle: one of them must not wait. "
         + (f"For instance, let {task} return without the wait" if task else "Drop the wait")

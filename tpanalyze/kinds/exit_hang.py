@@ -12,7 +12,7 @@ from typing import Final
 from tpanalyze.describe import INTERPRETER_EXIT, at, listing, thing
 from tpanalyze.findings import Advice
 from tpanalyze.kinds.case import Case, Kind
-from tpanalyze.kinds.phrases import functions, member, with_timeout
+from tpanalyze.kinds.phrases import member, runners, with_timeout
 from tpanalyze.model import ObjectWait, Thread
 
 
@@ -59,8 +59,7 @@ def _advice(case: Case) -> tuple[Advice, ...]:
     blocks = _blocks(case)
     if blocks and not case.promises:
         return _advice_for_objects(case, *blocks[0])
-    tasks = tuple(case.snapshot.tasks[t.task] for t in _others(case) if t.task is not None)
-    who = functions(case, tasks) if tasks else "the worker"
+    who = runners(case, tuple(_others(case))) or "the worker"
     made = at(case.promises[0].submit_site) if case.promises else ""
     return (
         Advice(

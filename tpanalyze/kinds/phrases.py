@@ -97,7 +97,7 @@ def _threads(case: Case) -> list[str]:
 
 def _likeness(case: Case, thread: Thread) -> tuple[str, ...]:
     """Return what threads have in common that do the same at the same place."""
-    function = "" if thread.task is None else case.words.function_of(thread.task)
+    function = case.words.task_function(thread)
     if thread.wait is None:
         return str(thread.pool), function
     return str(thread.pool), function, thread.wait.operation, place(thread.wait.site)
@@ -289,6 +289,12 @@ def submit_places(tasks: tuple[Task, ...]) -> str:
 def functions(case: Case, tasks: tuple[Task, ...]) -> str:
     """Return the distinct names of the functions the tasks call, as an enumeration."""
     return listing(list(dict.fromkeys(case.words.function_of(task.id) for task in tasks)))
+
+
+def runners(case: Case, threads: tuple[Thread, ...]) -> str:
+    """Return the distinct names of the functions the threads are in, as an enumeration."""
+    names = dict.fromkeys(case.words.task_function(thread) for thread in threads)
+    return listing([name for name in names if name])
 
 
 def with_timeout(case: Case) -> tuple[Advice, ...]:

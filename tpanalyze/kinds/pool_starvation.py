@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from tpanalyze.describe import all_of, at, counted, listing, number
+from tpanalyze.describe import all_of, at, counted, listing, number, waits_in_callback
 from tpanalyze.findings import Advice
 from tpanalyze.kinds.case import Case, Kind
-from tpanalyze.kinds.phrases import functions, sentence, submit_places, with_timeout
+from tpanalyze.kinds.phrases import functions, runners, sentence, submit_places, with_timeout
 from tpanalyze.model import FutureWait, Pool, PoolRole, Task, TaskState, Thread
 
 
@@ -70,8 +70,7 @@ def _summary_of_several(case: Case) -> str:
 
 def _function_of_all(case: Case, workers: tuple[Thread, ...]) -> str:
     """Return the name of the function that all of them run; empty if there is no such one."""
-    tasks = [case.snapshot.tasks.get(w.task) if w.task is not None else None for w in workers]
-    names = {task.function.name if task and task.function else "" for task in tasks}
+    names = {case.words.task_function(worker) for worker in workers}
     return names.pop() if len(names) == 1 else ""
 
 
@@ -97,7 +96,7 @@ def _advice(case: Case) -> tuple[Advice, ...]:
     found = [_second_pool(case, inner)]
     found += _call_directly(case, inner)
     found.append(_do_not_block(case, inner))
-    found += [_more_workers(case, pool) for pool in case.pools if pool.workers]
+    found += _more_workers(case)
     found += with_timeout(case)
     return tuple(found)
 
@@ -137,7 +136,7 @@ def _call_directly(case: Case, inner: tuple[Task, ...]) -> list[Advice]:
             if task.submitted_in is None or task.submitted_in != worker.task:
                 continue
             if len(_queued_targets(case, worker)) == 1 and worker.wait is not None:
-                outer, name = case.words.function_of(task.submitted_in), functions(case, (task,))
+                outer, name = case.words.task_function(worker), functions(case, (task,))
                 return [
                     Advice(
                         "call-directly",
@@ -160,11 +159,19 @@ def _do_not_block(case: Case, inner: tuple[Task, ...]) -> Advice:
             + " for a coroutine that wants one more thread: it is in a thread already.",
         )
     waiting = tuple(
-        case.snapshot.tasks[worker.task]
+        worker
         for worker in case.threads
         if worker.task is not None and _waits_for_queued(case, worker)
     )
-    who = functions(case, waiting) if waiting else "the task"
+    who = runners(case, waiting) or "the task"
+    if any(waits_in_callback(worker) for worker in waiting):
+        return Advice(
+            "do-not-block-in-callbacks",
+            f"Or do not wait in a done-callback: a pool calls {who} on the worker that ran the "
+            "task, which takes no other task before that has returned. Go on in "
+            f"inner_future.add_done_callback(…) with what {functions(case, inner)} gives, or wait "
+            "where the tasks are submitted.",
+        )
     return Advice(
         "do-not-block",
         f"Or do not wait inside the pool: let {who} return the future of {functions(case, inner)} "
@@ -178,6 +185,11 @@ def enough_workers(case: Case, pool: Pool) -> tuple[int, int]:
 
     The first: those that are blocked in it now, and one to work off the queue.  The second adds
     the queued tasks of the same functions as the blocked ones, which would block a worker each.
+    Of several pools that starve each other one would have needed that many, any one: without it
+    nothing of a core holds.
+
+    It is no promise: it speaks of what this run had submitted, in its order, and takes queued
+    tasks of other functions to finish.  Source: THEORY.md 5.7, the hint of a hung trace.
     """
     blocked = case.occupants(pool)
     functions_ = {
@@ -189,32 +201,70 @@ def enough_workers(case: Case, pool: Pool) -> tuple[int, int]:
     return least, least + alike
 
 
+def _more_workers(case: Case) -> list[Advice]:
+    """Return how far more workers would have gone, in one piece of advice for all pools."""
+    sized = [pool for pool in case.pools if pool.workers and pool.role is not PoolRole.LOOP]
+    full = [pool for pool in sized if len(pool.workers) >= (pool.max_workers or 0)]
+    if full:
+        text = _one_more(case, full[0]) if len(sized) == 1 else _one_more_somewhere(case, full)
+        return [
+            Advice(
+                "more-workers",
+                f"More {_unit(full[0])}s only move the limit: {text}; with more such tasks, one "
+                "more level of nesting or another order of events it hangs again.",
+            )
+        ]
+    if sized:
+        pool = sized[0]
+        text = (
+            f"A higher max_workers would not have helped: {case.words.pool(pool.id)} may have "
+            f"{pool.max_workers}, and has started {number(len(pool.workers))}. It starts one only "
+            "when something is submitted, and only if it believes that none is idle."
+        )
+        return [Advice("more-workers", text)]
+    return []
+
+
+def _one_more(case: Case, pool: Pool) -> str:
+    least, all_ = enough_workers(case, pool)
+    count = len(case.occupants(pool))
+    text = (
+        f"in this run {case.words.pool(pool.id)} would have needed at least {least} "
+        f"({_setting(pool)}{least}), since {number(count)} {'was' if count == 1 else 'were'} "
+        "blocked at the same time"
+    )
+    return text + _if_alike(all_, all_ - least, "it" if count == 1 else "them")
+
+
+def _one_more_somewhere(case: Case, pools: list[Pool]) -> str:
+    told, alike = [], 0
+    for pool in pools:
+        least, all_ = enough_workers(case, pool)
+        told.append(f"{case.words.pool(pool.id)} with {_setting(pool)}{least}")
+        alike += all_ - least
+    which = " or ".join(told) if len(told) < 3 else f"{', '.join(told[:-1])} or {told[-1]}"
+    text = (
+        f"in this run one of the pools would have needed one more {_unit(pools[0])} at least, "
+        f"{which}, since all they had were blocked at the same time"
+    )
+    return text + _if_alike(None, alike, "them")
+
+
+def _if_alike(count: int | None, alike: int, them: str) -> str:
+    """Return the condition on the queued tasks of the same kind, if there are such."""
+    if not alike:
+        return ""
+    needed = "more" if count is None else str(count)
+    queued = f"{counted(alike, 'queued task')} of the same kind"
+    return f", and {needed} if the {queued} {'waits' if alike == 1 else 'wait'} like {them}"
+
+
 def _unit(pool: Pool) -> str:
     return "token" if pool.role is PoolRole.LIMITER else "worker"
 
 
 def _setting(pool: Pool) -> str:
     return "total_tokens = " if pool.role is PoolRole.LIMITER else "max_workers="
-
-
-def _more_workers(case: Case, pool: Pool) -> Advice:
-    least, all_ = enough_workers(case, pool)
-    blocked = case.occupants(pool)
-    text = (
-        f"More {_unit(pool)}s only move the limit: in this run {case.words.pool(pool.id)} would "
-        f"have needed at least {least} ({_setting(pool)}{least}), since {number(len(blocked))} "
-        f"{'was' if len(blocked) == 1 else 'were'} blocked at the same time"
-    )
-    if all_ > least:
-        text += (
-            f", and {all_} if the {counted(all_ - least, 'queued task')} of the same kind "
-            f"{'waits' if all_ - least == 1 else 'wait'} like "
-            f"{'it' if len(blocked) == 1 else 'them'}"
-        )
-    return Advice(
-        "more-workers",
-        f"{text}; with more such tasks, or one more level of nesting, it hangs again.",
-    )
 
 
 KIND: Final = Kind("pool-starvation", _matches, _summary, _advice)

@@ -29,7 +29,8 @@ A finding has
 * ``advice``: each with ``slug`` and ``text``.
 
 A party has ``thread``, ``thread_name``, ``main``, ``pool`` (whose worker it is), ``task``,
-``function``, ``operation``, ``timed``, ``need`` and ``of`` (so many of so many futures), ``site``
+``function``, ``callback`` (of the task, if its thread waits in a done-callback: its name),
+``operation``, ``timed``, ``need`` and ``of`` (so many of so many futures), ``site``
 (where it waits; of a task, where it was submitted), ``object`` (that it blocks on, with ``id``,
 ``kind``, ``parties``, ``waiting``, the number of threads that do, and ``woken_by``, the threads
 that woke others there; of a lock also ``made_site``, ``owner``, the thread that has it,
@@ -52,6 +53,7 @@ from typing import Final
 
 import orjson
 
+from tpanalyze.describe import waits_in_callback
 from tpanalyze.findings import Edge, Finding, Node, NodeKind, Party, Report
 from tpanalyze.model import (
     FutureWait,
@@ -164,6 +166,7 @@ def _party(snapshot: Snapshot, party: Party) -> Json:
         "pool": None if thread is None else thread.pool,
         "task": party.task,
         "function": None if task is None or task.function is None else task.function.name,
+        "callback": (waits_in_callback(thread) or None) if thread is not None else None,
         "operation": None if wait is None else wait.operation,
         "timed": None if wait is None else wait.timed,
         "need": wait.need if isinstance(wait, FutureWait) else None,

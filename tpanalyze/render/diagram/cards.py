@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-from tpanalyze.describe import duration
+from tpanalyze.describe import duration, waits_in_callback
 from tpanalyze.findings import Node
-from tpanalyze.model import ObjectId, TaskId, TaskOrigin, Thread, ThreadId
+from tpanalyze.model import Function, ObjectId, TaskId, TaskOrigin, Thread, ThreadId
 from tpanalyze.render.diagram.picture import Card
 from tpanalyze.render.diagram.scene import Scene, object_node, task_node, thread_node
 from tpanalyze.render.labels import (
@@ -47,6 +47,9 @@ def thread_card(scene: Scene, number: ThreadId) -> Single:
     if thread.task is not None:
         lines.append(task_name(task, thread.task))
         common.append(function_name(task.function) if task is not None else "?")
+        if callback := waits_in_callback(thread):
+            lines.append(f"done-callback {function_name(Function(callback))}")
+            common.append(lines[-1])
     if len(thread.tasks) > 1:
         outer = (task_name(scene.snapshot.tasks.get(n), n) for n in thread.tasks[-2::-1])
         lines.append("inside " + shorten(", ".join(outer)))

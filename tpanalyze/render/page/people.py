@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from tpanalyze.describe import Words, counted, duration, moment
+from tpanalyze.describe import Words, counted, duration, moment, waits_in_callback
 from tpanalyze.findings import Report
 from tpanalyze.model import (
     FutureWait,
@@ -99,6 +99,8 @@ class People:
         if thread.tasks:
             running = ", inside ".join(self._link("task", task) for task in reversed(thread.tasks))
             rows.append(("runs", running))
+        if callback := waits_in_callback(thread):
+            rows.append(("in the callback", text(callback)))
         if thread.wait is not None:
             wait = thread.wait
             timed = "" if wait.timeout_ns is None else f" of at most {duration(wait.timeout_ns)}"
