@@ -6,7 +6,7 @@ from _functools import partial  # type: ignore[import-not-found]  # functools ta
 from _operator import setitem
 from time import perf_counter_ns
 
-from tprecord.encode import event_lines
+from tprecord.encode import event_line, event_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # not worth its import time to the app
@@ -22,10 +22,6 @@ if TYPE_CHECKING:  # not worth its import time to the app
         """what lines of events refer to, on its way to the file as well"""
         tell: Callable[[], None] | None
         """called after each event, where it is set"""
-
-        @property
-        def put(self) -> Callable[[tuple[int | None, ...]], None]:
-            """Append an event: ``None, kind, moment, thread, number, ...``."""
 
         @property
         def dropped(self) -> int:
@@ -44,16 +40,16 @@ if TYPE_CHECKING:  # not worth its import time to the app
             """Return the lines of all events now in it, and what removes these events."""
 
 
-FULL = 1_000_000
-"""Numbers the buffer holds while the file does not keep up; further events are dropped."""
+FULL = 100_000
+"""Events the buffer holds while the file does not keep up; further ones are dropped."""
 
 
 class Buffer:
     """Events and definitions on their way to the writer.
 
-    The events stand in one flat list, ``None, kind, moment, thread, number, ...`` each: numbers are
-    nothing to the garbage collector, while a row for each event would make it run half as often
-    again, over all of the app.  The first number of the list is the moment of the last event that
+    The events stand in one flat list, ``moment, line`` each: numbers and text are nothing to the
+    garbage collector, while a row for each event would make it run half as often again, over all
+    of the app.  The first moment in the list, with an empty line, is that of the last event that
     has left it.
 
     Appending to and cutting off a list are single steps, with the GIL and without: no lock.
@@ -64,20 +60,21 @@ class Buffer:
     __slots__ = ("_slots", "_tell", "definitions", "dropped", "put")
 
     def __init__(self, origin_ns: int) -> None:
-        self._slots: Slots = [origin_ns]
+        self._slots: Slots = [origin_ns, ""]
         self._tell: Callable[[], None] | None = None
         self.definitions: list[dict[str, Any]] = []
         self.dropped = 0
-        self.put: Callable[[tuple[int | None, ...]], None] = self._slots.extend
-        """Append an event.  Looked up anew each time: what is called here depends on `tell`."""
+        self.put: Callable[[tuple[int, str]], None] = self._slots.extend
+        """Append an event: its moment and its line.  Looked up anew each time: what is called here
+        depends on `tell`."""
 
     def __bool__(self) -> bool:
         """Return true if anything is in it."""
-        return len(self._slots) > 1 or bool(self.definitions)
+        return len(self._slots) > 2 or bool(self.definitions)
 
     def __len__(self) -> int:
         """Return how many events and definitions are in it."""
-        return self._slots.count(None) + len(self.definitions)
+        return len(self._slots) // 2 - 1 + len(self.definitions)
 
     @property
     def tell(self) -> Callable[[], None] | None:
@@ -92,19 +89,20 @@ class Buffer:
         self._tell = tell
         self.put = self._slots.extend if tell is None else self._put_and_tell
 
-    def _put_and_tell(self, row: tuple[int | None, ...]) -> None:
-        if len(self._slots) > FULL:
+    def _put_and_tell(self, event: tuple[int, str]) -> None:
+        if len(self._slots) > 2 * FULL:
             self.dropped += 1
             return
-        self._slots.extend(row)
+        self._slots.extend(event)
         tell = self._tell
         if tell is not None:
             tell()
 
     def add(self, kind: int, thread: int, *numbers: int) -> None:
         """Append an event of this moment."""
-        row = (None, kind, perf_counter_ns(), thread, *numbers)
-        self.put(row)
+        line = event_line(kind, thread, *numbers)
+        event = perf_counter_ns(), line
+        self.put(event)
 
     def lines(self) -> tuple[bytes, Callable[[], object]]:
         """Return the lines of all events now in it, and what removes these events.
@@ -114,4 +112,4 @@ class Buffer:
         slots = self._slots[:]
         taken = slice(len(slots))
         lines, moment = event_lines(slots)
-        return lines, partial(setitem, self._slots, taken, (moment,))
+        return lines, partial(setitem, self._slots, taken, (moment, ""))

@@ -186,6 +186,28 @@ def is_standard_library(file: str) -> bool:
     )
 
 
+def standard(name: str) -> Any:
+    """Return a module in C of the standard library, whatever the app has of this name beside it.
+
+    It is not entered into ``sys.modules``: an app that imports one of this name gets what it would
+    have got.  Raises ImportError.
+    """
+    loaded = sys.modules.get(name)
+    if loaded is not None and is_standard_library(getattr(loaded, "__file__", "<frozen >")):
+        return loaded
+    bootstrap = sys.modules["_frozen_importlib"]
+    spec = bootstrap.BuiltinImporter.find_spec(name)
+    if spec is None:
+        directories = [entry for entry in sys.path if is_standard_library(os.path.join(entry, ""))]
+        finder = sys.modules["_frozen_importlib_external"].PathFinder
+        spec = finder.find_spec(name, directories)
+    if spec is None:
+        return __import__(name)
+    module = bootstrap.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def processor_time(native_id: int) -> int:
     """Return the processor time a thread of this process has used, in ticks; 0 if it is not told.
 

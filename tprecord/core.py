@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     from tprecord.buffer import Buffer
-    from tprecord.names import Names, Steps, Table
+    from tprecord.names import Names, Steps
 
     class Emit(Protocol):
         """Append an event of the calling thread to the buffer."""
@@ -115,6 +115,38 @@ class Callbacks:
         self.emit = emit
 
 
+class Texts:
+    """A table of numbers by ``id`` that are text already, as they stand in events."""
+
+    __slots__ = ("texts",)
+
+    def __init__(self) -> None:
+        """Make an empty one."""
+        self.texts: dict[int, str] = {}
+
+    def get(self, key: int, default: Any = None, /) -> Any:
+        """Return the number of a key."""
+        text = self.texts.get(key)
+        return default if text is None else int(text)
+
+    def __len__(self) -> int:
+        """Return how many keys there are."""
+        return len(self.texts)
+
+    def pop(self, key: int, default: None, /) -> int | None:
+        """Remove a key, if it is there."""
+        text = self.texts.pop(key, None)
+        return default if text is None else int(text)
+
+    def values(self) -> list[int]:
+        """Return the numbers."""
+        return [int(text) for text in list(self.texts.values())]
+
+    def __setitem__(self, key: int, number: int, /) -> None:
+        """Enter a number."""
+        self.texts[key] = str(number)
+
+
 def make_callbacks(
     my_buffer: Buffer, my_names: Names, hot: Hot, my_handlers: Handlers, my_trouble: Trouble
 ) -> Callbacks:
@@ -131,9 +163,7 @@ def make_callbacks(
         "trouble": my_trouble,
         "local": my_names.local,
         "steps": my_names.steps,
-        "futures": my_names.futures,
-        "pools": my_names.pools,
-        "functions": my_names.functions,
+        **{name: getattr(my_names, name).texts for name in ("futures", "pools", "functions")},
         "next_future": my_names.next_future,
     }
 
@@ -164,9 +194,9 @@ handlers: Handlers = _not_here
 trouble: Trouble = _not_here
 local: Any = _not_here
 steps: Steps = _not_here
-futures: Table = _not_here
-pools: Table = _not_here
-functions: Table = _not_here
+futures: dict[int, str] = _not_here
+pools: dict[int, str] = _not_here
+functions: dict[int, str] = _not_here
 next_future: Callable[[], int] = _not_here
 work_item: object = _not_here
 set_running: object = _not_here
@@ -175,6 +205,11 @@ set_exception: object = _not_here
 get_result: object = _not_here
 future_init: object = _not_here
 submit: object = _not_here
+
+SUBMITS, STARTS, FINISHES, FAILS, READS = (
+    f"[{kind},%d," for kind in (SUBMIT, START, FINISH, FAIL, READ)
+)
+"""How the lines of the hot events begin."""
 
 getframe = sys._getframe
 disable = sys.monitoring.DISABLE
@@ -193,17 +228,20 @@ def _emit(kind: int, *numbers: int) -> None:
 
 
 def _on_call(code: CodeType, _offset: int, callee: Any, arg0: Any) -> object:
-    row: tuple[int | None, ...]
+    event: tuple[int, str]
+    me: str | int
     try:
         found: Steps | int = steps  # first, so that the outer handler is the first one's
         try:
-            me = local.number
+            me = local.text
         except AttributeError:
             me = names.thread()
         if callee is set_running:
-            row = (None, START, clock(), me, futures.get(id(arg0)) or names.future(arg0))
+            task = futures.get(id(arg0)) or names.future(arg0)
+            event = clock(), f"{STARTS}{me},{task}]\n"
         elif callee is set_result:
-            row = (None, FINISH, clock(), me, futures.get(id(arg0)) or names.future(arg0))
+            task = futures.get(id(arg0)) or names.future(arg0)
+            event = clock(), f"{FINISHES}{me},{task}]\n"
         elif callee is get_result or callee is work_item:
             # Names.site, at half its price
             caller: FrameType | None
@@ -222,7 +260,8 @@ def _on_call(code: CodeType, _offset: int, callee: Any, arg0: Any) -> object:
             except KeyError:
                 found = names.new_site(caller)
             if callee is get_result:
-                row = (None, READ, clock(), me, futures.get(id(arg0)) or names.future(arg0), found)
+                task = futures.get(id(arg0)) or names.future(arg0)
+                event = clock(), f"{READS}{me},{task},{found}]\n"
             else:
                 values = getframe(1).f_locals
                 executor, fn = self_and_fn(values)
@@ -233,14 +272,15 @@ def _on_call(code: CodeType, _offset: int, callee: Any, arg0: Any) -> object:
                 if SNAPSHOT_LOCALS:
                     values.clear()
                 pool = pools.get(id(executor)) or names.pool(executor)
-                futures[id(arg0)] = task = next_future()
-                row = (None, SUBMIT, clock(), me, task, pool, function, found)
+                futures[id(arg0)] = task = f"{next_future()}"
+                event = clock(), f"{SUBMITS}{me},{task},{pool},{function},{found}]\n"
         elif callee is set_exception:
-            row = (None, FAIL, clock(), me, futures.get(id(arg0)) or names.future(arg0))
+            task = futures.get(id(arg0)) or names.future(arg0)
+            event = clock(), f"{FAILS}{me},{task}]\n"
         else:
             handle = handlers.calls.get(id(code))
             return disable if handle is None else handle(callee, arg0)
-        buffer.put(row)  # the next step after `put` was looked up: nobody changes it between
+        buffer.put(event)  # the step after `put` was looked up calls it: nobody changes it between
     except BaseException as error:
         trouble(error, code)
     return None

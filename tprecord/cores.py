@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from tprecord import buffer, compat, core, encode
+from tprecord import buffer, compat, core
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class CoreError(RuntimeError):
 class Core:
     """What differs between the two."""
 
-    __slots__ = ("buffer", "make_callbacks", "name", "prepare", "table")
+    __slots__ = ("buffer", "make_callbacks", "name", "table")
 
     def __init__(
         self,
@@ -35,13 +35,10 @@ class Core:
         buffer: Callable[[int], AnyBuffer],
         table: Callable[[], Table],
         make_callbacks: Callable[..., AnyCallbacks],
-        prepare: Callable[[], object],
     ) -> None:
         self.name = name
         """for people"""
         self.buffer, self.table, self.make_callbacks = buffer, table, make_callbacks
-        self.prepare = prepare
-        """to be called when the app is about to have events"""
 
 
 def choose() -> Core:
@@ -63,10 +60,8 @@ def choose() -> Core:
         if wanted == "c":
             raise CoreError(f"{VARIABLE}=c, but {missing}") from None
         return _in_python(missing)
-    return Core("C", in_c.Buffer, in_c.Table, in_c.Callbacks, lambda: None)
+    return Core("C", in_c.Buffer, in_c.Table, in_c.Callbacks)
 
 
 def _in_python(why: str) -> Core:
-    return Core(
-        f"Python ({why})", buffer.Buffer, dict[int, int], core.make_callbacks, encode.prepare
-    )
+    return Core(f"Python ({why})", buffer.Buffer, core.Texts, core.make_callbacks)

@@ -1,45 +1,29 @@
 """Buffered events and definitions as lines of the trace.
 
-A whole batch of events is serialised by one call and split into lines afterwards: that costs a
-fraction of a call per event, and the app waits for the GIL meanwhile.
+Nothing is imported for it: what serialises JSON elsewhere brings modules along (``dataclasses``,
+``uuid``, ``json``), and the app may have modules of these names beside it.  The numbers of an event
+are text from the moment it is recorded; when a batch is written only the steps of time are put in,
+all by one ``%``.
 """
 
 from __future__ import annotations
 
-from _json import encode_basestring_ascii
+from _operator import floordiv, sub
+from itertools import repeat
 
-from tprecord.schema import EVENTS, TICK_NS
+from tprecord import compat
+from tprecord.schema import TICK_NS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    Slots = list[int | None]
-    """Events, flat: ``None, kind, moment, thread, number, ...`` each."""
+    Slots = list[int | str]
+    """Events, flat: the moment in ns and the line, with ``%d`` for the step of time, of each."""
 
 
-class _Serialiser:
-    """Where `prepare` leaves what it has imported."""
-
-    dumps: Callable[[object], bytes] | None = None
-
-
-def prepare() -> None:
-    """Import what is needed to serialise events.
-
-    Not before the app is about to have any, for orjson brings a dozen modules along; and not when
-    the first are written, for that can be while another thread holds an import lock and waits.
-    """
-    from orjson import dumps
-
-    _Serialiser.dumps = dumps
-
-
-LENGTHS = [0] * (1 + max(spec.number for spec in EVENTS))
-"""How many slots an event takes, by its kind; 0: that differs."""
-for _spec in EVENTS:
-    LENGTHS[_spec.number] = 0 if _spec.rest else 4 + len(_spec.fields)
+_quoted: Callable[[str], str] = compat.standard("_json").encode_basestring_ascii
 
 
 def definition_lines(definitions: list[dict[str, Any]]) -> bytes:
@@ -54,7 +38,7 @@ def _pair(pair: tuple[str, Any]) -> bytes:
 def _value(value: Any) -> bytes:
     if isinstance(value, str):
         valid = value.encode("utf-8", "backslashreplace").decode()
-        return encode_basestring_ascii(valid).encode()
+        return _quoted(valid).encode()
     if value is None or isinstance(value, bool):
         return {None: b"null", True: b"true", False: b"false"}[value]
     if isinstance(value, list):
@@ -62,37 +46,22 @@ def _value(value: Any) -> bytes:
     return b"%d" % value if isinstance(value, int) else b"null"
 
 
+def event_line(kind: int, thread: int, *numbers: int) -> str:
+    """Return the line of an event, with ``%d`` for the ticks since the event before."""
+    return f"[{kind},%d,{','.join(map(str, (thread, *numbers)))}]\n"
+
+
 def event_lines(slots: Slots) -> tuple[bytes, int]:
     """Return one line per event, and the moment of the last one in ns, in full ticks.
 
-    `slots` begins with the moment of the event before them in ns; then come the events.  It is
-    used up.  Moments become ticks since the event before; rounding does not add up, since each
+    `slots` begins with the moment of the event before them in ns, and no line; then come the
+    events.  Moments become ticks since the event before; rounding does not add up, since each
     moment is rounded, not each step.
     """
-    assert slots[0] is not None
-    origin = slots[0] - slots[0] % TICK_NS
-    if len(slots) == 1:
-        return b"", origin
-    if _Serialiser.dumps is None:
-        prepare()
-    dumps = _Serialiser.dumps
-    assert dumps is not None
-    slots.append(None)
-    last = _moments_to_ticks(slots, origin)  # type: ignore[arg-type]
-    slots[0] = None  # now all is "[null,null," + events with ",null," in between + ",null]"
-    return b"[" + dumps(slots)[11:-6].replace(b",null,", b"]\n[") + b"]\n", last
-
-
-def _moments_to_ticks(slots: list[int], origin: int) -> int:
-    """Turn the events' moments into ticks since the event before, and return the last moment."""
-    lengths, tick_ns, find = LENGTHS, TICK_NS, slots.index
-    before, here = 0, 3
-    try:
-        while True:
-            # from `origin` on, for small numbers are divided at half the cost
-            ticks = (slots[here] - origin) // tick_ns
-            slots[here] = ticks - before
-            before = ticks
-            here += lengths[slots[here - 1]] or find(None, here) + 2 - here  # type: ignore[arg-type]
-    except IndexError:
-        return origin + before * tick_ns
+    moments: list[int] = slots[::2]  # type: ignore[assignment]
+    lines: list[str] = slots[1::2]  # type: ignore[assignment]
+    origin = moments[0] - moments[0] % TICK_NS
+    # from `origin` on, for small numbers are divided at half the cost
+    ticks = list(map(floordiv, map(sub, moments, repeat(origin)), repeat(TICK_NS)))
+    steps = tuple(map(sub, ticks[1:], ticks))
+    return ("".join(lines) % steps).encode(), origin + ticks[-1] * TICK_NS

@@ -130,7 +130,7 @@ class Names:
         self.sets: set[int] = set()
         """the sets of futures that somebody still waits for, or may"""
         self.local = _local()
-        """``.number`` is the calling thread's"""
+        """``.number`` is the calling thread's, and ``.text`` the same as text"""
         self.next_future = count(1).__next__
         self._next = {
             kind: count(1).__next__
@@ -153,7 +153,7 @@ class Names:
         """Define the calling thread, which nobody was seen to launch."""
         ident = get_ident()
         number = self.thread_by_ident(ident, native_id=get_native_id())
-        self.local.number = number
+        self._is(number)
         return number
 
     def thread_by_ident(self, ident: int, native_id: int | None = None) -> int:
@@ -190,7 +190,12 @@ class Names:
         """The calling thread is `thread`, and takes the number it was launched with."""
         number = self.launched.get(id(thread))
         if number is not None:
-            self.local.number = self.idents[get_ident()] = number
+            self._is(number)
+            self.idents[get_ident()] = number
+
+    def _is(self, number: int) -> None:
+        """The calling thread has this number."""
+        self.local.number, self.local.text = number, str(number)
 
     def gone(self) -> None:
         """The calling thread is about to end."""

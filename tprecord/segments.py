@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 
+from tprecord import compat
 from tprecord.encode import definition_lines
 from tprecord.ledger import Ledger
 
@@ -44,6 +45,14 @@ def size(text: str) -> int:
     return int(number) * UNITS[unit]
 
 
+class _AsByDefault:
+    """How JSON is read, told to ``_json``: the module ``json`` may be the app's own."""
+
+    strict = True
+    object_hook = object_pairs_hook = array_hook = parse_constant = None
+    parse_float, parse_int = float, int
+
+
 class Segments:
     """The segments of one trace."""
 
@@ -62,6 +71,8 @@ class Segments:
         self._number = 1
         self._archives: list[tuple[str, int]] = []
         self._checkpoint_size = 0
+        scan = compat.standard("_json").make_scanner
+        self._parse: Callable[[str, int], tuple[list[Any], int]] = scan(_AsByDefault)
 
     def is_due(self, *, twice: bool = False) -> bool:
         """Return whether it is time for the next segment; or whether there is enough for two."""
@@ -70,15 +81,13 @@ class Segments:
 
     def catch_up(self, *, at_least: int = 0) -> None:
         """Let the ledger read what was written, if it is so many bytes."""
-        from orjson import loads
-
         if at_least and sum(map(len, self.unread)) < at_least:
             return
         while self.unread:
             batch = self.unread.pop(0)
-            sources = batch[:-1].split(b"\n")
+            text = b"[%b]" % batch[:-1].replace(b"\n", b",")
             try:
-                self._ledger.read(loads(b"[%b]" % b",".join(sources)), sources)
+                self._ledger.read(self._parse(text.decode(), 0)[0], batch[:-1].split(b"\n"))
             except BaseException:  # the app's Ctrl-C
                 self._ledger.whole = False
                 raise

@@ -15,6 +15,8 @@ from _functools import partial  # type: ignore[import-not-found]
 from _operator import call, delitem
 from time import sleep
 
+from tprecord import compat
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -312,9 +314,7 @@ class Packer:
     """Packs with gzip, a block for each write, so that a killed process leaves all it wrote."""
 
     def __init__(self) -> None:
-        import zlib
-
-        self._zlib = zlib
+        self._zlib = compat.standard("zlib")
         self._begin()
 
     def _begin(self) -> None:
@@ -380,8 +380,7 @@ def _refuse_foreign(path: str) -> None:
     except FileNotFoundError:
         return
     if start.startswith(b"\x1f\x8b"):
-        import zlib
-
+        zlib = compat.standard("zlib")
         try:
             start = zlib.decompressobj(wbits=31).decompress(start)
         except zlib.error:
@@ -398,9 +397,8 @@ def _identity(descriptor: int) -> tuple[int, int]:
 def _move_up(descriptor: int) -> int:
     """Return a descriptor of the same file with a high number, the given one closed."""
     try:
-        import fcntl
-
-        high = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, HIGH)
+        fcntl = compat.standard("fcntl")
+        high: int = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, HIGH)
     except (ImportError, OSError, ValueError):
         return descriptor
     os.close(descriptor)

@@ -24,7 +24,6 @@ DISABLE = sys.monitoring.DISABLE
 
 def install(monitor: Monitor, base: ModuleType) -> None:
     """Watch futures: their birth, what is awaited of them, and who sets or cancels them."""
-    monitor.core.prepare()
     future_class = base.Future
     monitor.hot.set_running = future_class.set_running_or_notify_cancel
     monitor.hot.set_result = future_class.set_result
