@@ -124,7 +124,7 @@ def put(into: Any, row: tuple[int | None, ...]) -> None:  # noqa: ANN401  # of e
     if isinstance(into, buffer.Buffer):
         _, kind, moment, thread, *numbers = row
         assert kind is not None and thread is not None
-        line = encode.event_line(kind, thread, *(number or 0 for number in numbers))
+        line = encode.event_text(kind, thread, *(number or 0 for number in numbers))
         into.put((moment or 0, line))
     else:
         into.put(row)

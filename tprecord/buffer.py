@@ -6,7 +6,7 @@ from _functools import partial  # type: ignore[import-not-found]  # functools ta
 from _operator import setitem
 from time import perf_counter_ns
 
-from tprecord.encode import event_line, event_lines
+from tprecord.encode import event_lines, event_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # not worth its import time to the app
@@ -47,9 +47,9 @@ FULL = 100_000
 class Buffer:
     """Events and definitions on their way to the writer.
 
-    The events stand in one flat list, ``moment, line`` each: numbers and text are nothing to the
+    The events stand in one flat list, ``moment, text`` each: numbers and text are nothing to the
     garbage collector, while a row for each event would make it run half as often again, over all
-    of the app.  The first moment in the list, with an empty line, is that of the last event that
+    of the app.  The first moment in the list, with an empty text, is that of the last event that
     has left it.
 
     Appending to and cutting off a list are single steps, with the GIL and without: no lock.
@@ -65,7 +65,7 @@ class Buffer:
         self.definitions: list[dict[str, Any]] = []
         self.dropped = 0
         self.put: Callable[[tuple[int, str]], None] = self._slots.extend
-        """Append an event: its moment and its line.  Looked up anew each time: what is called here
+        """Append an event: its moment and its text.  Looked up anew each time: what is called here
         depends on `tell`."""
 
     def __bool__(self) -> bool:
@@ -100,8 +100,8 @@ class Buffer:
 
     def add(self, kind: int, thread: int, *numbers: int) -> None:
         """Append an event of this moment."""
-        line = event_line(kind, thread, *numbers)
-        event = perf_counter_ns(), line
+        text = event_text(kind, thread, *numbers)
+        event = perf_counter_ns(), text
         self.put(event)
 
     def lines(self) -> tuple[bytes, Callable[[], object]]:

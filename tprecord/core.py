@@ -13,7 +13,6 @@ with globals of their own: see `make_callbacks`.  Three rules hold for whatever 
 from __future__ import annotations
 
 import sys
-from _operator import itemgetter
 from time import perf_counter_ns as clock
 from types import CodeType, FrameType, FunctionType
 
@@ -116,7 +115,7 @@ class Callbacks:
 
 
 class Texts:
-    """A table of numbers by ``id`` that are text already, as they stand in events."""
+    """A table of numbers by ``id`` that are text already, as they stand in events: ``,17``."""
 
     __slots__ = ("texts",)
 
@@ -127,7 +126,7 @@ class Texts:
     def get(self, key: int, default: Any = None, /) -> Any:
         """Return the number of a key."""
         text = self.texts.get(key)
-        return default if text is None else int(text)
+        return default if text is None else int(text[1:])
 
     def __len__(self) -> int:
         """Return how many keys there are."""
@@ -136,15 +135,15 @@ class Texts:
     def pop(self, key: int, default: None, /) -> int | None:
         """Remove a key, if it is there."""
         text = self.texts.pop(key, None)
-        return default if text is None else int(text)
+        return default if text is None else int(text[1:])
 
     def values(self) -> list[int]:
         """Return the numbers."""
-        return [int(text) for text in list(self.texts.values())]
+        return [int(text[1:]) for text in list(self.texts.values())]
 
     def __setitem__(self, key: int, number: int, /) -> None:
         """Enter a number."""
-        self.texts[key] = str(number)
+        self.texts[key] = f",{number}"
 
 
 def make_callbacks(
@@ -154,6 +153,7 @@ def make_callbacks(
 
     A place whose event is not hot and has no handler is switched off.
     """
+    my_names.as_known = ",{}".format
     space: dict[str, Any] = {
         **globals(),
         **{name: getattr(hot, name) for name in Hot.__slots__},
@@ -206,14 +206,11 @@ get_result: object = _not_here
 future_init: object = _not_here
 submit: object = _not_here
 
-SUBMITS, STARTS, FINISHES, FAILS, READS = (
-    f"[{kind},%d," for kind in (SUBMIT, START, FINISH, FAIL, READ)
-)
-"""How the lines of the hot events begin."""
+SUBMITS, STARTS, FINISHES, FAILS, READS = map(str, (SUBMIT, START, FINISH, FAIL, READ))
+"""What the lines of the hot events begin with."""
 
 getframe = sys._getframe
 disable = sys.monitoring.DISABLE
-self_and_fn = itemgetter("self", "fn")
 
 
 # ----------------------------------------------------------------------------- the callbacks
@@ -229,19 +226,19 @@ def _emit(kind: int, *numbers: int) -> None:
 
 def _on_call(code: CodeType, _offset: int, callee: Any, arg0: Any) -> object:
     event: tuple[int, str]
-    me: str | int
     try:
-        found: Steps | int = steps  # first, so that the outer handler is the first one's
+        found: Steps | str = steps  # first, so that the outer handler is the first one's
         try:
             me = local.text
         except AttributeError:
-            me = names.thread()
+            names.thread()
+            me = local.text
         if callee is set_running:
-            task = futures.get(id(arg0)) or names.future(arg0)
-            event = clock(), f"{STARTS}{me},{task}]\n"
+            task = futures.get(id(arg0)) or f",{names.future(arg0)}"
+            event = clock(), f"{STARTS}{me}{task}"
         elif callee is set_result:
-            task = futures.get(id(arg0)) or names.future(arg0)
-            event = clock(), f"{FINISHES}{me},{task}]\n"
+            task = futures.get(id(arg0)) or f",{names.future(arg0)}"
+            event = clock(), f"{FINISHES}{me}{task}"
         elif callee is get_result or callee is work_item:
             # Names.site, at half its price
             caller: FrameType | None
@@ -258,25 +255,25 @@ def _on_call(code: CodeType, _offset: int, callee: Any, arg0: Any) -> object:
                         found = found[id(here.f_code) + here.f_lasti]
                         here = here.f_back
             except KeyError:
-                found = names.new_site(caller)
+                found = f",{names.new_site(caller)}"
             if callee is get_result:
-                task = futures.get(id(arg0)) or names.future(arg0)
-                event = clock(), f"{READS}{me},{task},{found}]\n"
+                task = futures.get(id(arg0)) or f",{names.future(arg0)}"
+                event = clock(), f"{READS}{me}{task}{found}"
             else:
                 values = getframe(1).f_locals
-                executor, fn = self_and_fn(values)
+                executor, fn = values["self"], values["fn"]
                 if type(fn) is FunctionType:
-                    function = functions.get(id(fn.__code__)) or names.function(fn)
+                    function = functions.get(id(fn.__code__)) or f",{names.function(fn)}"
                 else:
-                    function = names.function(fn, values["args"])
+                    function = f",{names.function(fn, values['args'])}"
                 if SNAPSHOT_LOCALS:
                     values.clear()
-                pool = pools.get(id(executor)) or names.pool(executor)
-                futures[id(arg0)] = task = f"{next_future()}"
-                event = clock(), f"{SUBMITS}{me},{task},{pool},{function},{found}]\n"
+                pool = pools.get(id(executor)) or f",{names.pool(executor)}"
+                futures[id(arg0)] = task = f",{next_future()}"
+                event = clock(), f"{SUBMITS}{me}{task}{pool}{function}{found}"
         elif callee is set_exception:
-            task = futures.get(id(arg0)) or names.future(arg0)
-            event = clock(), f"{FAILS}{me},{task}]\n"
+            task = futures.get(id(arg0)) or f",{names.future(arg0)}"
+            event = clock(), f"{FAILS}{me}{task}"
         else:
             handle = handlers.calls.get(id(code))
             return disable if handle is None else handle(callee, arg0)

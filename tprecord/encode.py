@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     Slots = list[int | str]
-    """Events, flat: the moment in ns and the line, with ``%d`` for the step of time, of each."""
+    """Events, flat: the moment in ns and the text, with ``%d`` for the step of time, of each."""
 
 
 _quoted: Callable[[str], str] = compat.standard("_json").encode_basestring_ascii
@@ -46,22 +46,23 @@ def _value(value: Any) -> bytes:
     return b"%d" % value if isinstance(value, int) else b"null"
 
 
-def event_line(kind: int, thread: int, *numbers: int) -> str:
-    """Return the line of an event, with ``%d`` for the ticks since the event before."""
-    return f"[{kind},%d,{','.join(map(str, (thread, *numbers)))}]\n"
+def event_text(kind: int, thread: int, *numbers: int) -> str:
+    """Return the text of an event, with ``%d`` for the ticks since the event before."""
+    return f"{kind},%d,{','.join(map(str, (thread, *numbers)))}"
 
 
 def event_lines(slots: Slots) -> tuple[bytes, int]:
     """Return one line per event, and the moment of the last one in ns, in full ticks.
 
-    `slots` begins with the moment of the event before them in ns, and no line; then come the
+    `slots` begins with the moment of the event before them in ns, and no text; then come the
     events.  Moments become ticks since the event before; rounding does not add up, since each
     moment is rounded, not each step.
     """
     moments: list[int] = slots[::2]  # type: ignore[assignment]
-    lines: list[str] = slots[1::2]  # type: ignore[assignment]
+    texts: list[str] = slots[3::2]  # type: ignore[assignment]
     origin = moments[0] - moments[0] % TICK_NS
     # from `origin` on, for small numbers are divided at half the cost
     ticks = list(map(floordiv, map(sub, moments, repeat(origin)), repeat(TICK_NS)))
     steps = tuple(map(sub, ticks[1:], ticks))
-    return ("".join(lines) % steps).encode(), origin + ticks[-1] * TICK_NS
+    lines = "[" + "]\n[".join(texts) + "]\n" if texts else ""
+    return (lines % steps).encode(), origin + ticks[-1] * TICK_NS

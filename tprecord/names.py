@@ -58,7 +58,7 @@ if TYPE_CHECKING:
         def __setitem__(self, key: int, number: int, /) -> None:
             """Enter a number."""
 
-    Steps = dict[int, "Steps | int"]
+    Steps = dict[int, "Steps | Any"]
     """Call stacks as a tree: one step for each frame, from the innermost on, then the number.
 
     A step is the address of the instruction the frame is at, ``id(code) + f_lasti``: no two code
@@ -108,6 +108,8 @@ class Names:
         """(module, name) of a function without code -> number"""
         self.steps: Steps = {}
         """the known call stacks of sites with as many frames as the user chose"""
+        self.as_known: Callable[[int], object] = int
+        """how `steps` has the numbers of sites: the core in Python wants them as text, ``,17``"""
         self._steps_by_depth: dict[int, Steps] = {0: self.steps}
         self._sites_by_line: dict[tuple[int, ...], int] = {}
         self.strata: dict[int, int] = {}
@@ -130,7 +132,7 @@ class Names:
         self.sets: set[int] = set()
         """the sets of futures that somebody still waits for, or may"""
         self.local = _local()
-        """``.number`` is the calling thread's, and ``.text`` the same as text"""
+        """``.number`` is the calling thread's; ``.text`` is as it stands in events"""
         self.next_future = count(1).__next__
         self._next = {
             kind: count(1).__next__
@@ -195,7 +197,7 @@ class Names:
 
     def _is(self, number: int) -> None:
         """The calling thread has this number."""
-        self.local.number, self.local.text = number, str(number)
+        self.local.number, self.local.text = number, f",%d,{number}"
 
     def gone(self) -> None:
         """The calling thread is about to end."""
@@ -407,7 +409,7 @@ class Names:
         """
         here = frame
         try:
-            found: Steps | int = self._steps_by_depth[depth]
+            found: Steps | int | str = self._steps_by_depth[depth]
             while isinstance(found, dict):
                 if here is None:
                     found = found[TOP]
@@ -416,15 +418,15 @@ class Names:
                     here = here.f_back
         except KeyError:
             return self.new_site(frame, depth)
-        return found
+        return found if isinstance(found, int) else int(found[1:])
 
     def new_site(self, frame: FrameType | None, depth: int = 0) -> int:
         """Return the number of a call stack that `steps` does not know yet."""
         number, path = self.find_site(frame, depth)
         steps = self._steps_by_depth.setdefault(depth, {})
         for step in path[:-1]:
-            steps = steps.setdefault(step, {})  # type: ignore[assignment]  # a path ends but once
-        steps[path[-1]] = number
+            steps = steps.setdefault(step, {})
+        steps[path[-1]] = self.as_known(number)
         return number
 
     def find_site(self, frame: FrameType | None, depth: int = 0) -> tuple[int, list[int]]:

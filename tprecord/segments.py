@@ -24,7 +24,7 @@ SEGMENTS = 8
 """How many there are at most."""
 
 ROOM = 3
-"""Segments whose room is left free for the newest: on a busy machine it is changed late."""
+"""Of so many segments the room is left free for the newest: a busy machine changes it late."""
 
 LEAST = 512 * 1024
 """Bytes a trace may at least have: below that it would be checkpoints for the most part."""
