@@ -161,10 +161,12 @@ def wait(lock: AnyLock, timeout: float = FOR_EVER) -> bool:
 
 def _acquire(lock: AnyLock, blocking: object, timeout: float) -> bool:
     """Acquire in one of the less usual ways; wrong arguments are complained of as ever."""
-    if not blocking or not (timeout == FOR_EVER or 0 <= timeout <= _thread.TIMEOUT_MAX):
-        got: bool = lock._lock.acquire(blocking, timeout)
-    else:
-        got = lock._lock.acquire(False) or wait(lock, timeout)
+    waits = type(timeout) in (int, float) and (
+        timeout == FOR_EVER or 0 < timeout <= _thread.TIMEOUT_MAX
+    )
+    if blocking and waits:
+        return lock._lock.acquire(False) or wait(lock, timeout)
+    got: bool = lock._lock.acquire(blocking, timeout)
     return got
 
 

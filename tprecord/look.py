@@ -52,8 +52,9 @@ class Look:
         frames = sys._current_frames()
         seen: dict[int, tuple[int, int]] = {}
         me = get_ident()
-        for ident, found in frames.items():
-            frame = here if ident == me else found
+        frame: FrameType | None = None
+        for ident in frames:
+            frame = here if ident == me else frames[ident]
             if frame is None or _is_ours(frame):
                 continue
             number = names.thread_by_ident(ident)
@@ -66,6 +67,7 @@ class Look:
             add(CENSUS, 0)
         # else there are threads of C code, which may call Python at any time
         frames.clear()
+        frame = None  # it may be this very frame, and would keep its callers alive
         self.take_further()
 
     def take_further(self) -> None:
