@@ -139,7 +139,7 @@ def record_source(tmp_path: Path, source: str, *arguments: str) -> Run:
 def hanging(
     tmp_path: Path, *command: str, cwd: Path | None = None
 ) -> Iterator[tuple[subprocess.Popen[str], Path]]:
-    """Start a program that will hang, under the recorder; it is killed by its own pid at the end.
+    """Start a program that will hang, recorded; it is killed at the end, and its children with it.
 
     Yields the process and the path of its trace.
     """
@@ -151,12 +151,13 @@ def hanging(
         text=True,
         cwd=cwd or tmp_path,
         env=environment(),
+        start_new_session=True,
     )
     try:
         yield process, path
     finally:
         if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
+            os.killpg(process.pid, signal.SIGKILL)
         process.communicate(timeout=PATIENCE_S)
 
 

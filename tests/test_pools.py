@@ -96,6 +96,26 @@ SAMPLES = (
         ("timeout", "rearranged"),
     ),
     Sample(
+        "threadpool_apply",
+        "pool-starvation",
+        (
+            ("load_book", "Pool.apply", "return pool.apply("),
+            ("load_book", "Pool.apply", "return pool.apply("),
+        ),
+        (("", "Pool.map", "print(pool.map("),),
+        ("",),
+        ("enough-workers", "timeout", "rearranged"),
+        ("load_page", "load_page"),
+    ),
+    Sample(
+        "threadpool_join",
+        "self-drain",
+        (("last_one", "Pool.join", "pool.join()"),),
+        (("", "AsyncResult.get", "pool.apply_async("),),
+        ("",),
+        ("close-only", "owner-joins"),
+    ),
+    Sample(
         "initializer",
         "pool-starvation",
         (("", RESULT, "loaded.result("),),

@@ -57,11 +57,15 @@ def test_a_wait_is_called_stuck_exactly_when_no_continuation_ends_it() -> None:
 NEVER_IN_PROGRAMS = {
     "a_promise_of_a_loop_is_set_when_its_thread_comes_to_it",
     "a_token_that_no_task_has_is_free",
+    "a_process_is_free",
+    "a_crew_replaces_the_workers_that_have_ended",
+    "a_result_that_is_handed_out_is_somebody",
     "a_loop_that_nobody_runs_may_be_run_by_anybody",
     "a_wait_without_a_rule_may_end",
 }
 """Rules for what the oracle's programs cannot do; :mod:`tests.test_waitgraph` has tests
-of them, :mod:`tests.test_loop_soundness` of those about loops."""
+of them, :mod:`tests.test_loop_soundness` of those about loops, :mod:`tests.test_crews` of those
+about the pools of ``multiprocessing``."""
 
 
 def without(dropped: RuleSource) -> tuple[RuleSource, ...]:

@@ -98,7 +98,8 @@ def conditions(case: Case, quality: Quality) -> tuple[str, ...]:
     if any(thread.main for thread in case.threads):
         found.append("no signal (Ctrl-C, say) raises an exception in the main thread")
     for thread, wait in case.drains:
-        if thread.pool in wait.pools and joined(case.snapshot, thread, wait):
+        crew = case.role(thread.pool) is PoolRole.CREW
+        if not crew and thread.pool in wait.pools and joined(case.snapshot, thread, wait):
             name = case.words.thread(thread.id)
             found.append(
                 f"{name} does not come to join itself{at(wait.site)} before the others: that would "
@@ -133,7 +134,8 @@ def _while_others_move(case: Case) -> list[str]:
         found.append(
             f"no thread releases {names} for the one that has it, whose with block does that"
         )
-    sized = [pool for pool in case.pools if pool.role is not PoolRole.LOOP]
+    unsized = (PoolRole.LOOP, PoolRole.HANDLER, PoolRole.CREW, PoolRole.PROCESSES)
+    sized = [pool for pool in case.pools if pool.role not in unsized]
     if full := [pool.id for pool in sized if not (pool.closed or pool.broken)]:
         found.append(f"nobody changes the size of {words.pools(full)} from outside")
     return found

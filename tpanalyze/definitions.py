@@ -126,6 +126,8 @@ class Definer:
             lost=number(definition, "lost") or 0,
             closed=self._state.all_closed and role == EXECUTOR,
             role=role,
+            serves=number(definition, "serves") or 0,
+            results=number(definition, "results") or 0,
         )
         return "its kind and name are not both texts" if kind is None or name is None else None
 

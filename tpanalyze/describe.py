@@ -233,7 +233,9 @@ class Words:
             return f"thread {thread}"
         if known.main:
             return "the main thread"
-        what = "thread" if known.pool is None else "worker"
+        pool = None if known.pool is None else self.snapshot.pools.get(known.pool)
+        is_worker = known.pool is not None and (pool is None or pool.role is not PoolRole.HANDLER)
+        what = "worker" if is_worker else "thread"
         twin = known.name in self._homonyms or not known.name
         return f"{what} {known.name}" + (f" (thread {thread})" if twin else "")
 
@@ -245,6 +247,12 @@ class Words:
         if known is not None and known.role is PoolRole.LOOP:
             runner = "".join(f" of {self.thread(worker)}" for worker in known.workers)
             return f"the event loop{runner}" if runner else f"event loop {pool}"
+        if known is not None and known.role is PoolRole.HANDLER:
+            of = f" of {self.pool(known.serves)}" if known.serves in self.snapshot.pools else ""
+            return f"the thread for the {known.name}{of}"
+        if known is not None and known.role in (PoolRole.CREW, PoolRole.PROCESSES):
+            what = "process pool" if known.role is PoolRole.PROCESSES else "pool"
+            return f"{what} {known.kind}-{pool}"
         if known is None or not known.name:
             return f"pool {pool}"
         twins = sum(known.name == other.name for other in self.snapshot.pools.values())
@@ -261,8 +269,10 @@ class Words:
         """Return ``pool a`` or ``pools a and b``."""
         if len(pools) == 1:
             return self.pool(pools[0])
-        names = [self.pool(pool).removeprefix("pool ") for pool in pools]
-        return "pools " + listing(names)
+        names = [self.pool(pool) for pool in pools]
+        if all(name.startswith("pool ") for name in names):
+            return "pools " + listing([name.removeprefix("pool ") for name in names])
+        return listing(names)
 
     def task(self, task: TaskId) -> str:
         """Return ``task 3 (outer)``, ``promise 4``, or ``promise 4 (fetch)`` of a coroutine."""
@@ -306,6 +316,10 @@ class Words:
 
     def whereabouts(self, task: Task) -> str:
         """Return where an unfinished task is: ``queued 2nd in pool p``, ``run by worker p_0``."""
+        if task.passed:
+            return "run, but its result is yet to be handed out"
+        if self.is_elsewhere(task):
+            return "in another process, or on its way there"
         if task.state is TaskState.QUEUED and task.pool is not None:
             return f"queued {self.rank(task)}in {self.pool(task.pool)}"
         if task.state is TaskState.RUNNING and task.worker is not None:
@@ -317,6 +331,27 @@ class Words:
         if task.loop is not None:
             return f"to be set by {self.pool(task.loop)}"
         return "not set" if task.origin is TaskOrigin.PROMISE else "unfinished"
+
+    def is_elsewhere(self, task: Task) -> bool:
+        """Return whether the task was handed to another process, and is not done."""
+        pool = None if task.pool is None else self.snapshot.pools.get(task.pool)
+        if pool is None or pool.role is not PoolRole.PROCESSES or task.done:
+            return False
+        return task.state is TaskState.RUNNING or pool.results is None
+
+    def elsewhere(self, wait: Wait) -> str:
+        """Return ", which runs in another process" if what is waited for does; else nothing."""
+        futures = wait.futures if isinstance(wait, FutureWait) else ()
+        tasks = [task for f in dict.fromkeys(futures) if (task := self.snapshot.tasks.get(f))]
+        away = [task for task in tasks if self.is_elsewhere(task)]
+        if not away:
+            return ""
+        pool = f" ({self.pool(away[0].pool)})" if away[0].pool is not None else ""
+        if len(tasks) == 1:
+            return f", which runs in another process{pool}, or waits to"
+        return (
+            f", of which {counted(len(away), 'runs', 'run')} in other processes{pool}, or wait to"
+        )
 
     def some_of(self, tasks: Sequence[TaskId]) -> str:
         """Return the only one, or ``one of a, b and c``."""

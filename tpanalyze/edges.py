@@ -13,6 +13,7 @@ from tpanalyze.model import (
     ObjectId,
     ObjectWait,
     Pool,
+    PoolRole,
     Snapshot,
     Task,
     TaskState,
@@ -22,7 +23,7 @@ from tpanalyze.model import (
     ThreadWait,
     Wait,
 )
-from tpanalyze.rules.ask import is_settled, occupied_workers, threads_to_end
+from tpanalyze.rules.ask import is_active, is_settled, occupied_workers, threads_to_end
 
 _SHORT: Final = {
     "Future.result": "result()",
@@ -40,6 +41,13 @@ _SHORT: Final = {
     "Queue.join": "join()",
     "Lock.acquire": "acquire()",
     "RLock.acquire": "acquire()",
+    "AsyncResult.get": "get()",
+    "AsyncResult.wait": "wait()",
+    "Pool.apply": "apply()",
+    "Pool.map": "map()",
+    "Pool.starmap": "starmap()",
+    "IMapIterator.next": "next result of imap()",
+    "Pool.join": "join()",
 }
 
 
@@ -107,6 +115,7 @@ def _edges(snapshot: Snapshot) -> Iterator[Edge]:
                 submit_site=task.submit_site,
             )
         yield from _promise_edges(snapshot, task)
+        yield from _result_edges(snapshot, task)
     for _, pool in sorted(snapshot.pools.items()):
         yield from _pool_edges(snapshot, pool, occupants[pool.id])
     yield from _lock_edges(snapshot)
@@ -144,8 +153,26 @@ def _promise_edges(snapshot: Snapshot, promise: Task) -> Iterator[Edge]:
             target = Node(NodeKind.TASK, task.id)
             yield Edge(source, target, Relation.WAITS_FOR, "await", submit_site=task.submit_site)
         return
-    for runner in snapshot.pools[promise.loop].workers:
-        yield Edge(source, Node(NodeKind.THREAD, runner), Relation.WAITS_FOR, "needs its loop")
+    loop = snapshot.pools[promise.loop]
+    label = "needs its loop" if loop.role is PoolRole.LOOP else "comes from"
+    for runner in loop.workers:
+        yield Edge(source, Node(NodeKind.THREAD, runner), Relation.WAITS_FOR, label)
+
+
+def _result_edges(snapshot: Snapshot, task: Task) -> Iterator[Edge]:
+    """Yield whose thread is to hand out the task's result, if it is busy with something else."""
+    pool = None if task.pool is None or task.done else snapshot.pools.get(task.pool)
+    handler = None if pool is None or pool.results is None else snapshot.pools.get(pool.results)
+    for worker in () if handler is None else handler.workers:
+        thread = snapshot.threads.get(worker)
+        if thread is not None and is_active(thread):
+            yield Edge(
+                Node(NodeKind.TASK, task.id),
+                Node(NodeKind.THREAD, worker),
+                Relation.WAITS_FOR,
+                "handed out by",
+                submit_site=task.submit_site,
+            )
 
 
 def _pool_edges(snapshot: Snapshot, pool: Pool, occupants: tuple[ThreadId, ...]) -> Iterator[Edge]:
@@ -182,13 +209,17 @@ def _awaited(snapshot: Snapshot, wait: FutureWait) -> Iterator[Task]:
 
 
 def joined(snapshot: Snapshot, thread: Thread, wait: DrainWait) -> tuple[ThreadId, ...]:
-    """Return the workers whose end the drain waits for: all that live, but never itself."""
+    """Return the workers whose end the drain waits for: all that live.
+
+    But not itself, unless it is one of a crew: see :mod:`tpanalyze.rules.drains`.
+    """
     found: dict[ThreadId, None] = {}
     for number in wait.pools:
         pool = snapshot.pools.get(number)
         for worker in pool.workers if pool is not None else ():
             state = snapshot.threads[worker].state if worker in snapshot.threads else None
-            if worker != thread.id and state not in (None, ThreadState.ENDED):
+            itself = worker == thread.id and pool is not None and pool.role is not PoolRole.CREW
+            if not itself and state not in (None, ThreadState.ENDED):
                 found[worker] = None
     return tuple(found)
 

@@ -234,6 +234,8 @@ def _pools(state: State) -> dict[PoolId, Pool]:
             closed=pool.closed,
             broken=pool.broken,
             role=_ROLES.get(pool.role, PoolRole.EXECUTOR),
+            serves=PoolId(pool.serves) if pool.serves in state.pools else None,
+            results=PoolId(pool.results) if pool.results in state.pools else None,
         )
         for pool in state.pools.values()
     }
@@ -293,6 +295,8 @@ class _Tasks:
             yield self._task(number, made, TaskState.PENDING, origin=TaskOrigin.UNSEEN)
         for occupation in state.adrift.values():
             yield self._begun(occupation, 0)
+        for occupation in state.passed.values():
+            yield replace(self._begun(occupation, 0), passed=True)
 
     def _delivered(self, promise: Task) -> Task:
         """Return a promise that an event loop is to set."""

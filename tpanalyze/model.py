@@ -90,7 +90,10 @@ class Task:
     notified: bool = False
     """of a cancelled task: a worker has taken it from the queue"""
     loop: PoolId | None = None
-    """of a promise: the event loop that is to set it, in a callback that has yet to run"""
+    """of a promise: the event loop that is to set it, in a callback that has yet to run; or the
+    handler whose thread is to make a task of it"""
+    passed: bool = False
+    """its worker has run it, and another thread is to set its result: see `Pool.results`"""
     awaits: tuple[TaskId, ...] = ()
     """of a promise: the coroutine that is to set it is suspended until one of these tasks is done;
     none: it is not known for what"""
@@ -272,6 +275,12 @@ class PoolRole(StrEnum):
     """an event loop: its only worker is the thread that runs it"""
     LIMITER = "limiter"
     """its workers are tokens: a task that has one always finds a thread, as many as there are"""
+    CREW = "crew"
+    """its workers are threads of its own, and there are always as many as there may be"""
+    PROCESSES = "processes"
+    """its workers are other processes: nothing is known of what they do"""
+    HANDLER = "handler"
+    """its only worker is a thread that serves another pool"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +306,11 @@ class Pool:
     broken: bool = False
     """an initializer has failed: it takes no more tasks, but its idle workers stay"""
     role: PoolRole = PoolRole.EXECUTOR
+    serves: PoolId | None = None
+    """of a handler: the pool it serves; its `name` says with what: results, tasks, workers"""
+    results: PoolId | None = None
+    """the handler whose thread sets the results of its tasks, and runs their callbacks; None: its
+    workers do so themselves, or it is not known"""
 
 
 @dataclass(frozen=True, slots=True)

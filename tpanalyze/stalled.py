@@ -96,7 +96,9 @@ class _Stalled:
             stands = place(thread.stack)
             doing = f"has stood at {stands} for {spent}{rest}"
         else:
-            doing = f"has waited for {self._words.wait(thread.wait)} for {spent}{rest}"
+            away = self._words.elsewhere(thread.wait)
+            away = f"{away}," if away else ""
+            doing = f"has waited for {self._words.wait(thread.wait)}{away} for {spent}{rest}"
         behind = listing([self._who(each) for each in self._behind])
         verb = "waits" if len(self._behind) == 1 else "wait"
         waits = f"; {behind} {verb} for that" if behind else ""
@@ -115,6 +117,7 @@ class _Stalled:
         who = _capital(words.thread(thread.id)) + (f" runs {task}, which" if task else "")
         if thread.wait is not None:
             where, what = at(thread.wait.site), words.wait(thread.wait)
+            what += words.elsewhere(thread.wait)
             return f"{who} waits in {thread.wait.operation}{where}, without a timeout, for {what}."
         inside = _innermost(thread.stack)
         seen = duration((self._snapshot.looked_ns or 0) - (thread.stack_ns or 0))
@@ -124,6 +127,11 @@ class _Stalled:
         )
 
     def _why_not_a_deadlock(self) -> str:
+        if self._pools_away():
+            return (
+                "What the other processes do, this trace does not show. So this is no proof of a "
+                "deadlock."
+            )
         if all(thread.wait is None for thread in self._core):
             return (
                 "What it does there is not recorded: a socket, a file, a lock or a C extension may "
@@ -151,6 +159,19 @@ class _Stalled:
                 ),
             )
         where = at(thread.wait.site)
+        if away := self._pools_away():
+            return (
+                Advice(
+                    "look-at-the-children",
+                    f"Look at what the processes of {self._words.pools(away)} do: those that were "
+                    "recorded have left traces beside this one, and tpanalyze takes several, or "
+                    "their folder.",
+                ),
+                Advice(
+                    "timeout",
+                    f"Wait with a timeout{where}, and say what was waited for when the time is up.",
+                ),
+            )
         if isinstance(thread.wait, ObjectWait):
             serve = f"Look at who owes {self._words.wait(thread.wait)} to {who}{where}"
             seen = listing([self._words.thread(t) for t in thread.wait.woken_by])
@@ -171,6 +192,12 @@ class _Stalled:
                 f"Wait with a timeout{where}, and say what was waited for when the time is up.",
             ),
         )
+
+    def _pools_away(self) -> list[PoolId]:
+        """Return the pools of other processes whose tasks are waited for."""
+        tasks = [self._snapshot.tasks[task] for task in self._found.promises]
+        pools = {task.pool for task in tasks if task.pool is not None}  # no promise has one
+        return sorted(pools)
 
     # -- who takes part --------------------------------------------------------------------------
 
@@ -196,7 +223,8 @@ class _Stalled:
 
     def _pools(self) -> tuple[PoolId, ...]:
         threads = [thread.pool for thread in (*self._core, *self._behind)]
-        tasks = [self._snapshot.tasks[task].pool for task in self._found.queued]
+        named = (*self._found.queued, *self._found.promises)
+        tasks = [self._snapshot.tasks[task].pool for task in named]
         return tuple(sorted({pool for pool in (*threads, *tasks) if pool is not None}))
 
 

@@ -31,6 +31,9 @@ CANCELLED: Final = 3
 NOTIFIED: Final = 4
 """cancelled, and a worker has taken it from the queue"""
 
+PASSED: Final = 5
+"""of a thread's task only: it has passed its outcome on"""
+
 _OUTCOME_BITS: Final = 3
 _CALL_BITS: Final = 32
 _PARENT_BITS: Final = 40
@@ -55,7 +58,9 @@ class Call(NamedTuple):
 
 
 EXECUTOR: Final = "executor"
-"""The role of a pool that is neither an event loop nor a limiter."""
+"""The role of a pool that has none of its own."""
+PROCESSES: Final = "processes"
+"""The role of a pool whose workers are other processes."""
 NO_POOL: Final = -(1 << 62)
 """No number of a pool: none in a trace is so far from 0, see :mod:`tpanalyze.rows`."""
 UNSEEN: Final = 0
@@ -202,6 +207,10 @@ class PoolRecord:
     broken: bool = False
     """an initializer has failed"""
     role: str = EXECUTOR
+    serves: int = 0
+    """of a handler: the pool it serves"""
+    results: int = 0
+    """the handler whose thread sets the results of its tasks; 0: the workers do so themselves"""
     workers: dict[int, None] = field(default_factory=dict)
     """the workers that live, in the order in which they came; of an event loop: who runs it"""
 
@@ -247,6 +256,8 @@ class State:
     """event loop, and function of the coroutine, of those of `promises` that a loop is to set"""
     suspended: dict[int, tuple[int, ...]] = field(default_factory=dict)
     """of some of these: the tasks of which one must be done before the coroutine gets on"""
+    passed: dict[int, Occupation] = field(default_factory=dict)
+    """the tasks that workers have run, and whose results another thread is to set"""
     unknown: dict[int, int] = field(default_factory=dict)
     """births of futures that nobody knows what becomes of"""
     adrift: dict[int, Occupation] = field(default_factory=dict)
@@ -274,7 +285,7 @@ class State:
             things.clear()
         for tasks_in in (self.queued, self.cancelled, self.withdrawn, self.promises, self.unknown):
             tasks_in.clear()
-        for more in (self.objects, self.delivered, self.suspended, self.adrift):
+        for more in (self.objects, self.delivered, self.suspended, self.adrift, self.passed):
             more.clear()
         self.done.clear()
         self.created.restart(tasks)
@@ -304,8 +315,9 @@ class State:
         for births in (self.queued, self.withdrawn, self.promises):
             self.unknown.update(births)
             births.clear()
-        self.unknown.update((task, lost.birth) for task, lost in self.adrift.items())
-        for none in (self.adrift, self.cancelled, self.delivered, self.suspended):
+        for lost in (self.adrift, self.passed):
+            self.unknown.update((task, begun.birth) for task, begun in lost.items())
+        for none in (self.adrift, self.passed, self.cancelled, self.delivered, self.suspended):
             none.clear()
         for thing in self.objects.values():
             thing.waiting = thing.signals = thing.owner = 0

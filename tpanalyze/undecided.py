@@ -3,7 +3,8 @@
 A thread is taken to stand still if, for at least `LONG_NS`, it has
 
 * blocked on an object, without a timeout, that a thread may still signal;
-* waited for a promise that a thread may still set; or
+* waited for a promise that a thread may still set;
+* waited for a task of another process, while nothing came from there; or
 * stood at one place outside of any recorded wait, without using the processor, as two looks found.
 
 None of these can be told apart from a healthy service that has nothing to do, unless somebody waits
@@ -25,7 +26,9 @@ from tpanalyze.model import (
     FutureWait,
     LockWait,
     ObjectWait,
+    PoolRole,
     Snapshot,
+    Task,
     TaskId,
     TaskState,
     Thread,
@@ -48,7 +51,7 @@ class Standstill:
     still: tuple[ThreadId, ...]
     """they block on objects, or stand at one place"""
     promises: tuple[TaskId, ...]
-    """nobody has set them"""
+    """nobody has set them; or they are tasks of other processes"""
     behind: tuple[ThreadId, ...]
     """they wait for results or workers, and move only if one of the others does"""
     queued: tuple[TaskId, ...]
@@ -73,8 +76,18 @@ def _still(snapshot: Snapshot) -> Iterator[Atom]:
         if blocks_long(snapshot, thread) or stands_long(snapshot, thread):
             yield moves(thread.id)
     for task in snapshot.tasks.values():
-        if is_promise(task) and not task.done:
+        if (is_promise(task) and not task.done) or is_away_long(snapshot, task):
             yield resolves(task.id)
+
+
+def is_away_long(snapshot: Snapshot, task: Task) -> bool:
+    """Return whether the task is one for another process, and its pool has long heard of none."""
+    pool = None if task.pool is None else snapshot.pools.get(task.pool)
+    if task.done or pool is None or pool.role is not PoolRole.PROCESSES:
+        return False
+    handlers = [other for other in snapshot.pools.values() if other.serves == pool.id]
+    threads = [snapshot.threads.get(worker) for other in handlers for worker in other.workers]
+    return all(thread is None or _is_long(snapshot, thread.since_ns) for thread in threads)
 
 
 def blocks_long(snapshot: Snapshot, thread: Thread) -> bool:

@@ -98,7 +98,7 @@ def _main_too(case: Case, victims: tuple[Party, ...]) -> tuple[str, ...]:
 
 
 def _pools(case: Case, victims: tuple[Party, ...]) -> tuple[PoolId, ...]:
-    """Return the pools that have a part in it, smallest first; event loops are none to show."""
+    """Return the pools that have a part in it; loops and handlers are none to show."""
     threads = [thread.pool for thread in case.threads]
     threads += [case.snapshot.threads[p.thread].pool for p in victims if p.thread is not None]
     tasks = [task.pool for task in (*case.queued, *case.running)]
@@ -106,5 +106,6 @@ def _pools(case: Case, victims: tuple[Party, ...]) -> tuple[PoolId, ...]:
     found = {pool for pool in (*threads, *tasks, *drained) if pool is not None}
     found |= {pool.id for pool in case.pools}
     known = case.snapshot.pools
-    loops = {pool for pool in found if pool in known and known[pool].role is PoolRole.LOOP}
-    return tuple(sorted(found - loops))
+    unshown = (PoolRole.LOOP, PoolRole.HANDLER)
+    threads_alone = {pool for pool in found if pool in known and known[pool].role in unshown}
+    return tuple(sorted(found - threads_alone))

@@ -185,6 +185,7 @@ class Ledger:
             schema.CLOSE: self._last_about_its_thing,
             schema.BREAK: self._last_about_its_thing,
             schema.TAKE: self._take,
+            schema.PASS: self._pass,
             schema.ADOPT: self._adopt,
             schema.LAUNCH: self._launch,
             schema.UNLAUNCH: self._unlaunch,
@@ -276,6 +277,7 @@ class Ledger:
 
     def _submit(self, row: Row, _thread: Thread) -> None:
         self._create(row[3])
+        self._drop(self._tasks.get(row[3], []))  # it was promised, and now is there
         self._tasks[row[3]] = [self._keep(row)]
         self._queued.add(row[3])
 
@@ -297,7 +299,7 @@ class Ledger:
         if task in self._cancelled:
             self._cancelled.discard(task)
             self._settle(task)
-        else:
+        elif row[2]:  # else who has it is not known: another process, say
             thread.stack.append(task)
 
     def _enter_unseen(self, row: Row, made: float, thread: Thread) -> None:
@@ -313,6 +315,26 @@ class Ledger:
     def _take(self, _row: Row, thread: Thread) -> None:
         while thread.stack:
             self._return(thread)
+
+    def _pass(self, row: Row, thread: Thread) -> None:
+        """The worker has done with the task, and another thread is to set its result."""
+        task = row[3]
+        if task not in thread.stack:
+            return
+        while thread.stack.pop() != task:
+            pass
+        rows = self._tasks.get(task)
+        if rows is not None and task not in self._resolved:
+            rows.append(self._keep((row[0], row[1], 0, task)))
+            self._forget_who_began(task)
+        else:
+            self._settle(task)
+
+    def _forget_who_began(self, task: int) -> None:
+        for number in self._tasks.get(task, ()):
+            row = self._rows[number]
+            if row[0] == schema.START:
+                self._rows[number] = schema.START, row[1], 0, task
 
     def _adopt(self, row: Row, _thread: Thread) -> None:
         rows = self._tasks.get(row[3])
@@ -345,10 +367,7 @@ class Ledger:
                 wait.kept.append(task)
                 self._needed[task] = self._needed.get(task, 0) + 1
         if task in self._needed or task in self._unheard:
-            for number in self._tasks.get(task, ()):  # who began it is in no pool for that
-                row = self._rows[number]
-                if row[0] == schema.START:
-                    self._rows[number] = schema.START, row[1], 0, task
+            self._forget_who_began(task)  # for that it is in no pool
         self._resolved.add(task)
         self._forget_if_unneeded(task)
 

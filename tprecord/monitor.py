@@ -93,6 +93,7 @@ class Monitor:
         self._codes: dict[int, CodeType] = {}
         self._events: dict[int, int] = {}
         self._handlers = Handlers()
+        self._line_handlers: dict[int, Callable[[], object]] = {}
         self._tool: int | None = None
         self._leaving: set[int] = set()
         """idents of the threads in which an exception of the app leaves a callback"""
@@ -112,6 +113,7 @@ class Monitor:
             EVENTS.C_RETURN: callbacks.on_native_return,
             EVENTS.C_RAISE: callbacks.on_native_raise,
             EVENTS.RAISE: self._on_raise,
+            EVENTS.LINE: self._on_line,
         }
         if self._tool is not None:
             for event, callback in self._callbacks.items():
@@ -227,6 +229,15 @@ class Monitor:
         self._handlers.natives[id(_code(function))] = on_end
         self.on_call(function, on_call)
 
+    def on_line(self, function: Any, handler: Callable[[], object]) -> None:
+        """Call ``handler()`` when `function` comes to a line.
+
+        The handler returns ``sys.monitoring.DISABLE`` for a line that is none of its own.
+        """
+        code = _code(function)
+        self._line_handlers[id(code)] = handler
+        self._watch(code, EVENTS.LINE)
+
     def watch_calls_again(self, function: Any) -> None:
         """Make the call sites of `function` that were switched off call back once more.
 
@@ -266,6 +277,14 @@ class Monitor:
         self._complain(text)
 
     # ---------------------------------------------------------------- errors
+
+    def _on_line(self, code: CodeType, _line: int) -> object:
+        try:
+            handle = self._line_handlers.get(id(code))
+            return DISABLE if handle is None else handle()
+        except BaseException as error:
+            self._trouble(error, code)
+            return None
 
     def _trouble(self, error: BaseException, code: CodeType) -> None:
         """Pass on an exception that is the app's; end the recording of `code` if it is ours.

@@ -288,6 +288,58 @@ class Names:
         self._watch(thing, self.pools, number)
         return number
 
+    def served_pool(
+        self,
+        thing: Any,
+        role: str,
+        max_workers: object,
+        handlers: tuple[tuple[object, str], ...],
+        *,
+        results: bool,
+        there: int,
+        queue: object = None,
+    ) -> tuple[int, tuple[int, ...]]:
+        """Define a pool that threads of its own serve; return its number, and theirs.
+
+        `handlers`: for each of these threads something that it alone works with, to know it by,
+        and what it does; with `results`, the first one sets those of the pool's tasks.  `there`:
+        how many workers, and whether the handlers, were there before the recorder saw any.
+        """
+        before = "lost" if self.forked else "unseen"
+        number = self._next["pool"]()
+        served = []
+        for known_by, duty in handlers:
+            handler = self._next["pool"]()
+            row: dict[str, Any] = {
+                "pool": handler,
+                "kind": class_name(type(thing)),
+                "name": duty,
+                "max_workers": 1,
+                "role": "handler",
+                "serves": number,
+            }
+            if there:
+                row[before] = 1
+            self._define(row)
+            self._watch(known_by, self.queues, handler)
+            served.append(handler)
+        row = {
+            "pool": number,
+            "kind": class_name(type(thing)),
+            "name": "",
+            "max_workers": max_workers if type(max_workers) is int else None,
+            "role": role,
+        }
+        if results:
+            row["results"] = served[0]
+        if there and role == "crew":
+            row[before] = there
+        self._define(row)
+        self._watch(thing, self.pools, number)
+        if queue is not None:
+            self._watch(queue, self.queues, number)
+        return number, tuple(served)
+
     def _watch(self, thing: object, numbers: Table, number: int) -> None:
         """Enter `thing` into `numbers` by its ``id``, for as long as it lives."""
         key, watchers = id(thing), self._watchers

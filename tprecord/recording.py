@@ -19,8 +19,10 @@ from tprecord.probes import (
     futures,
     locks,
     loops,
+    process_executors,
     processes,
     sync,
+    thread_crews,
     threads,
 )
 from tprecord.schema import FORMAT_VERSION, TICK_NS
@@ -44,6 +46,8 @@ PROBES = (
     *sync.PROBES,
     *futures.PROBES,
     *executors.PROBES,
+    *process_executors.PROBES,
+    *thread_crews.PROBES,
     *processes.PROBES,
     *loops.PROBES,
     *anyio_threads.PROBES,

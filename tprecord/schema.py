@@ -128,6 +128,7 @@ TAKE: Final = 30
 BREAK: Final = 31
 UNLAUNCH: Final = 32
 ADOPT: Final = 33
+PASS: Final = 34
 DELIVER: Final = 40
 RUN: Final = 41
 HALT: Final = 42
@@ -142,7 +143,8 @@ EVENTS: Final[tuple[EventSpec, ...]] = (
     EventSpec(
         SUBMIT,
         "submit",
-        "a task enters its pool's queue; lines stand in the order of the queue",
+        "a task enters its pool's queue; lines stand in the order of the queue; it may have been "
+        "a promise before",
         (
             _TASK,
             _POOL,
@@ -304,13 +306,20 @@ EVENTS: Final[tuple[EventSpec, ...]] = (
         ),
     ),
     EventSpec(
+        PASS,
+        "pass",
+        "the worker has run the task and passes its outcome on to the thread that hands out the "
+        "pool's `results`, which is to set it",
+        (_TASK,),
+    ),
+    EventSpec(
         DELIVER,
         "deliver",
-        "the promise will be set by the event loop, in a callback that has yet to run: by the "
-        "loop's thread and by no other",
+        "the promise will be set by the event loop, in a callback that has yet to run, or come to "
+        "be a task by what the handler does: by that one thread and by no other",
         (
             _TASK,
-            Field("pool", "number of the event loop"),
+            Field("pool", "number of the event loop or handler"),
             Field("function", "number of the coroutine's function (0: none, or not known)"),
         ),
     ),
@@ -397,6 +406,13 @@ OPERATIONS: Final[dict[int, str]] = {
     17: "Queue.join",
     18: "Lock.acquire",
     19: "RLock.acquire",
+    30: "AsyncResult.get",
+    31: "AsyncResult.wait",
+    32: "Pool.apply",
+    33: "Pool.map",
+    34: "Pool.starmap",
+    35: "IMapIterator.next",
+    36: "Pool.join",
 }
 """What a thread can wait in, by number; the names are the standard library's own."""
 
@@ -420,7 +436,7 @@ DEFINITIONS: Final[tuple[DefinitionSpec, ...]] = (
     ),
     DefinitionSpec(
         "pool",
-        "an executor, event loop or limiter, before its first event",
+        "an executor, event loop, limiter or pool of multiprocessing, before its first event",
         (
             Field("kind", "its class"),
             Field("name", "an executor's thread name prefix; else empty"),
@@ -439,8 +455,17 @@ DEFINITIONS: Final[tuple[DefinitionSpec, ...]] = (
             Field(
                 "role",
                 "`loop`: an event loop, whose one worker is the thread that runs it; `limiter`: "
-                "its workers are tokens, a task that has one always finds a thread; absent: an "
-                "executor",
+                "its workers are tokens, a task that has one always finds a thread; `crew`: its "
+                "workers are threads, and there are always as many as there may be; `processes`: "
+                "its workers are other processes; `handler`: its one worker is a thread that "
+                "serves another pool; absent: an executor",
+                optional=True,
+            ),
+            Field("serves", "of a handler: number of the pool it serves", optional=True),
+            Field(
+                "results",
+                "number of the handler whose thread sets the results of this pool's tasks, and "
+                "runs their callbacks; absent: the workers do so themselves, or it is not known",
                 optional=True,
             ),
         ),

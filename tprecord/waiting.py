@@ -23,6 +23,7 @@ from tprecord.timeouts import AT_ONCE, ticks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import FrameType, ModuleType
     from typing import Any
 
@@ -72,6 +73,17 @@ def end(monitor: Monitor, *, raised: bool = False) -> None:
         monitor.emit(WAKE, int(raised))  # first: a Ctrl-C in between makes two of it, not none
         local.wait = 0
         monitor.writer.waits_no_more(local.number)
+
+
+def ranges(numbers: Iterable[int]) -> list[int]:
+    """Return numbers as a flat list ``first, last, first, last, ...`` of ranges, ascending."""
+    found: list[int] = []
+    for number in sorted(numbers):
+        if found and number <= found[-1] + 1:
+            found[-1] = number
+        else:
+            found += (number, number)
+    return found
 
 
 def install(monitor: Monitor, threading: ModuleType) -> None:

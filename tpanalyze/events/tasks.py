@@ -16,6 +16,8 @@ from tpanalyze.state import (
     NOTIFIED,
     OUTCOME_MASK,
     PARENT_UNIT,
+    PASSED,
+    PROCESSES,
     TICKS_SHIFT,
     Call,
     Occupation,
@@ -43,6 +45,7 @@ class TaskEvents:
             schema.ADOPT: self._adopt,
             schema.START: self._start,
             schema.TAKE: self._take,
+            schema.PASS: self._pass,
             schema.FINISH: self._finish,
             schema.FAIL: self._fail,
             schema.CANCEL: self._cancel,
@@ -60,6 +63,9 @@ class TaskEvents:
         created = self._created
         if task == created.next <= LAST_TASK:
             created.next = task + 1
+        elif self._state.promises.pop(task, None) is not None:
+            self._state.delivered.pop(task, None)  # it was promised, and now is there
+            self._state.suspended.pop(task, None)
         elif not self._create(task):
             return
         self._queued[task] = ticks << TICKS_SHIFT | thread.task * PARENT_UNIT | call * CALL_UNIT
@@ -177,6 +183,21 @@ class TaskEvents:
             self._scene.return_from_all(thread, ticks)
         thread.since = ticks
 
+    def _pass(self, row: list[int], thread: ThreadRecord, ticks: int) -> None:
+        """The worker is done with the task; its result is there when another thread has set it."""
+        _, _, _, task = row
+        if task != thread.task or not task:
+            made = self._state.adrift.pop(task, None)
+            if made is not None:  # who has begun it is not known, or does not matter any more
+                self._state.passed[task] = made
+            return
+        begun = thread.innermost()
+        if not thread.outcome:
+            thread.outcome = PASSED
+        self._scene.return_from_all(thread, ticks)
+        if begun.outcome == 0:
+            self._state.passed[task] = begun
+
     def _start_by_no_worker(
         self, task: int, made: int, thread: ThreadRecord, ticks: int
     ) -> int | None:
@@ -251,10 +272,11 @@ class TaskEvents:
                 if state.delivered.pop(task, None) is not None:
                     state.suspended.pop(task, None)
                 return
-        if task in state.adrift:
-            ended = NOTIFIED if outcome == CANCELLED else outcome
-            self._done[task] = state.adrift.pop(task).birth | ended
-            return
+        for begun in (state.adrift, state.passed):
+            if task in begun:
+                ended = NOTIFIED if outcome == CANCELLED else outcome
+                self._done[task] = begun.pop(task).birth | ended
+                return
         if task in self._queued:
             self._resolve_queued(task, outcome, ticks)
             return
@@ -267,14 +289,17 @@ class TaskEvents:
             self._scene.notice("done-again", text)
 
     def _resolve_queued(self, task: int, outcome: int, ticks: int) -> None:
-        """A task is done that no worker was seen to start, as when its pool breaks."""
+        """A task is done that no worker was seen to start, as when its pool breaks.
+
+        Or when it has run in another process.
+        """
         made = self._queued.pop(task)
         if self._cancelled.pop(task, None) is not None:
             outcome = CANCELLED  # to set it raises an error
         if self._emit is not None:
             self._emit(queued(task, made, ticks))
         pool = self._state.pools.get(self._state.calls[birth_call(made)].pool)
-        if pool is None or not pool.broken:
+        if pool is None or not (pool.broken or pool.role == PROCESSES):
             text = f"task {task} finishes, but it never started"
             self._scene.loss("finish-before-start", text)
         self._done[task] = made | outcome

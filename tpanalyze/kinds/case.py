@@ -16,6 +16,7 @@ from tpanalyze.model import (
     ObjectWait,
     Pool,
     PoolId,
+    PoolRole,
     Snapshot,
     Task,
     TaskId,
@@ -123,6 +124,11 @@ class Case:
     def occupants(self, pool: Pool) -> tuple[Thread, ...]:
         """Return the pool's workers among the blocked threads."""
         return tuple(thread for thread in self.threads if thread.pool == pool.id)
+
+    def role(self, pool: PoolId | None) -> PoolRole | None:
+        """Return what the pool is, if it is known."""
+        known = None if pool is None else self.snapshot.pools.get(pool)
+        return None if known is None else known.role
 
     def starves(self, pool: Pool) -> bool:
         """Return whether the pool never gets a free worker though it has workers."""

@@ -58,6 +58,7 @@ def proof(case: Case) -> tuple[str, ...]:
     told: list[str] = []
     told += _threads(case)
     told += _queued(case)
+    told += _running(case)
     told += [_pool(case, pool) for pool in case.pools]
     told += _promises(case)
     told += _objects(case)
@@ -122,6 +123,20 @@ def _queued(case: Case) -> list[str]:
     return told
 
 
+def _running(case: Case) -> list[str]:
+    """Return a sentence for each task whose result waits to be handed out."""
+    told = []
+    for task in case.running[:_FOLD]:
+        pool = None if task.pool is None else case.snapshot.pools.get(task.pool)
+        if task.passed and pool is not None and pool.results is not None:
+            name = f"{case.words.task(task.id)}, submitted{at(task.submit_site)},"
+            told.append(
+                f"{name} has been run, and its result is handed out only by "
+                f"{case.words.pool(pool.results)}"
+            )
+    return told
+
+
 def _promises(case: Case) -> list[str]:
     """Return a sentence for each promise; of many that are alike, for the first ones."""
     told, more = [], 0
@@ -154,9 +169,20 @@ def _loop(case: Case, pool: Pool) -> str:
     return f"{name} is run by no thread, and no thread is left to run it"
 
 
+def _handler(case: Case, pool: Pool) -> str:
+    name = case.words.pool(pool.id)
+    if pool.workers:
+        return f"{name} is blocked, and no other does what it does"
+    if pool.lost:
+        return f"{name} is not in this process: the fork that made it has left it in the parent"
+    return f"{name} has ended, and no other does what it did"
+
+
 def _pool(case: Case, pool: Pool) -> str:
     if pool.role is PoolRole.LOOP:
         return _loop(case, pool)
+    if pool.role is PoolRole.HANDLER:
+        return _handler(case, pool)
     name, live = case.words.pool(pool.id), len(pool.workers)
     if pool.role is PoolRole.LIMITER:
         lent = "it is lent to a call that is blocked"

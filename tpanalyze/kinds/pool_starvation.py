@@ -164,6 +164,12 @@ def _do_not_block(case: Case, inner: tuple[Task, ...]) -> Advice:
         if worker.task is not None and _waits_for_queued(case, worker)
     )
     who = runners(case, waiting) or "the task"
+    if all(pool.role is PoolRole.CREW for pool in case.pools):
+        return Advice(
+            "do-not-block",
+            f"Or do not wait inside the pool: let {who} return what apply_async or map_async gives "
+            f"for {functions(case, inner)} to its caller, which waits for both.",
+        )
     if any(waits_in_callback(worker) for worker in waiting):
         return Advice(
             "do-not-block-in-callbacks",
@@ -264,6 +270,8 @@ def _unit(pool: Pool) -> str:
 
 
 def _setting(pool: Pool) -> str:
+    if pool.role is PoolRole.CREW:
+        return "processes="
     return "total_tokens = " if pool.role is PoolRole.LIMITER else "max_workers="
 
 

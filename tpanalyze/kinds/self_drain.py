@@ -8,7 +8,7 @@ from tpanalyze.describe import at, listing
 from tpanalyze.findings import Advice
 from tpanalyze.kinds.case import Case, Kind
 from tpanalyze.kinds.phrases import member, who, with_timeout
-from tpanalyze.model import DrainWait, Thread
+from tpanalyze.model import DrainWait, PoolRole, Thread
 
 
 def _drain(case: Case) -> tuple[Thread, DrainWait] | None:
@@ -23,8 +23,13 @@ def _summary(case: Case) -> str:
     drain = _drain(case)
     assert drain is not None
     thread, wait = drain
-    others = [member(case, t) for t in case.threads if t.pool == thread.pool and t is not thread]
     pools = case.words.pools(wait.pools)
+    if case.role(thread.pool) is PoolRole.CREW:
+        return (
+            f"{who(case, thread)} waits in {wait.operation} for every worker of {pools} to end; "
+            "but it runs in that pool itself, so it waits for its own end."
+        )
+    others = [member(case, t) for t in case.threads if t.pool == thread.pool and t is not thread]
     return (
         f"{who(case, thread)} shuts down {pools}, in which it runs, and waits for the other "
         f"workers to end, but {listing(others)} cannot end before it does."
@@ -36,6 +41,9 @@ def _advice(case: Case) -> tuple[Advice, ...]:
     assert drain is not None
     thread, wait = drain
     pools = case.words.pools(wait.pools)
+    call = "shutdown(wait=False)"
+    if case.role(thread.pool) is PoolRole.CREW:
+        call = "close() alone"
     return (
         Advice(
             "owner-shuts-down",
@@ -44,7 +52,7 @@ def _advice(case: Case) -> tuple[Advice, ...]:
         ),
         Advice(
             "do-not-wait",
-            f"Or let {member(case, thread)} call shutdown(wait=False): the pool takes no more "
+            f"Or let {member(case, thread)} call {call}: the pool takes no more "
             "tasks, and its workers end when the queue is empty.",
         ),
         *with_timeout(case),

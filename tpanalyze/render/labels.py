@@ -117,10 +117,10 @@ def doing(wait: Wait) -> str:
     return operation(wait) + where
 
 
-def counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str, plural: str = "") -> str:
     """Return a count in digits, with its noun.
 
     >>> counted(1, "worker"), counted(1024, "worker")
     ('1 worker', '1,024 workers')
     """
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

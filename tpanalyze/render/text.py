@@ -20,9 +20,11 @@ from tpanalyze.model import (
     ObjectWait,
     Pool,
     PoolId,
+    PoolRole,
     QualityGrade,
     Site,
     TaskId,
+    TaskState,
     ThreadId,
     ThreadState,
 )
@@ -254,6 +256,7 @@ class _Text:
             return f"{who} has finished its work; at interpreter exit it waits for {what}: {stuck}"
         where = describe.at(wait.site)
         timed = "" if not wait.timed else " with a timeout"
+        what += words.elsewhere(wait)
         return f"{who} waits in {wait.operation}{where}{timed} for {what}: {stuck}"
 
     def _alike(self, parties: Iterable[Party]) -> list[list[Party]]:
@@ -281,6 +284,8 @@ class _Text:
         states = [threads[worker].state for worker in pool.workers if worker in threads]
         at_most = "" if pool.max_workers is None else f" of at most {pool.max_workers}"
         parts = [f"{len(pool.workers)}{at_most} workers"]
+        if pool.role is PoolRole.PROCESSES:
+            parts = self._processes(pool)
         for state, word in (
             (ThreadState.WAITING, "blocked"),
             (ThreadState.RUNNING, "running"),
@@ -290,12 +295,25 @@ class _Text:
                 parts.append(f"{states.count(state)} {word}")
         if pool.starting + pool.unseen:
             parts.append(f"{pool.starting + pool.unseen} not seen yet")
-        parts.append(f"{len(pool.queue)} queued")
+        if pool.role is not PoolRole.PROCESSES:
+            parts.append(f"{len(pool.queue)} queued")
         if pool.lost:
             parts.append(f"{pool.lost} left behind by a fork")
         if pool.closed:
             parts.append("shut down")
         return f"{_capital(self._words.pool(pool.id))} ({pool.kind}): {', '.join(parts)}"
+
+    def _processes(self, pool: Pool) -> list[str]:
+        """Return the numbers of a pool whose workers are other processes."""
+        most = "other processes"
+        if pool.max_workers is not None:
+            most = counted(pool.max_workers, "other process", "other processes")
+        tasks = [t for t in self._snapshot.tasks.values() if t.pool == pool.id and not t.done]
+        if pool.results is None:
+            return [most, f"{counted(len(tasks), 'task')} sent there and not back"]
+        away = sum(task.state is TaskState.RUNNING for task in tasks)
+        sent = f"{counted(away, 'task')} sent there and not back"
+        return [most, sent, f"{len(pool.queue)} queued"]
 
     def _trace(self) -> Iterator[str]:
         header, quality = self._report.header, self._report.quality

@@ -58,6 +58,8 @@ RULES: Final[tuple[RuleSource, ...]] = (
     pools.an_idle_worker_is_free,
     pools.a_worker_about_to_come_is_free,
     pools.a_token_that_no_task_has_is_free,
+    pools.a_process_is_free,
+    pools.a_crew_replaces_the_workers_that_have_ended,
     pools.a_loop_that_nobody_runs_may_be_run_by_anybody,
     pools.a_pool_of_unknown_size_may_have_a_free_worker,
     pools.an_occupied_worker_becomes_free_if_it_moves,
@@ -65,5 +67,6 @@ RULES: Final[tuple[RuleSource, ...]] = (
     anybody.any_thread_that_moves_is_somebody,
     anybody.a_thread_the_trace_does_not_know_is_somebody,
     anybody.a_worker_about_to_come_is_somebody,
+    anybody.a_result_that_is_handed_out_is_somebody,
     anybody.a_queued_task_that_starts_is_somebody,
 )

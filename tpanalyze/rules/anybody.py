@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tpanalyze.atoms import ANYBODY, frees, moves
+from tpanalyze.atoms import ANYBODY, frees, moves, resolves
 from tpanalyze.horn import Rule
-from tpanalyze.model import Snapshot, TaskState
+from tpanalyze.model import PoolRole, Snapshot, TaskState
 from tpanalyze.rules.ask import is_active
 
 
@@ -27,6 +27,21 @@ def a_worker_about_to_come_is_somebody(snapshot: Snapshot) -> Iterator[Rule]:
     """A worker not seen yet may run an initializer or a task; it may do anything."""
     if any(pool.starting > 0 or pool.unseen > 0 for pool in snapshot.pools.values()):
         yield Rule(ANYBODY, 0, (), "a worker has not been seen yet")
+
+
+def a_result_that_is_handed_out_is_somebody(snapshot: Snapshot) -> Iterator[Rule]:
+    """With a result comes its callback, which may do anything: in an idle thread, until then.
+
+    Of what runs in another process no thread of this one needs to move.
+    """
+    body = []
+    for task in snapshot.tasks.values():
+        pool = None if task.pool is None else snapshot.pools.get(task.pool)
+        away = pool is not None and pool.role is PoolRole.PROCESSES
+        if not task.done and (task.passed or away):
+            body.append(resolves(task.id))
+    if body:
+        yield Rule(ANYBODY, 1, tuple(body), "a result can come, and a callback run")
 
 
 def a_queued_task_that_starts_is_somebody(snapshot: Snapshot) -> Iterator[Rule]:

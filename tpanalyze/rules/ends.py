@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tpanalyze.atoms import ANYBODY, ends, moves
 from tpanalyze.horn import Rule
-from tpanalyze.model import Snapshot, Thread, ThreadId, ThreadState
+from tpanalyze.model import PoolRole, Snapshot, Thread, ThreadId, ThreadState
 from tpanalyze.rules.ask import drained_pools, is_active, joins, threads_to_end, workers_to_end
 
 
@@ -28,8 +28,9 @@ def a_thread_ends_after_what_it_does(snapshot: Snapshot) -> Iterator[Rule]:
 
 
 def _is_closed(snapshot: Snapshot, worker: Thread) -> bool:
+    """Return whether its pool is closed; of who serves another pool it is not asked."""
     pool = None if worker.pool is None else snapshot.pools.get(worker.pool)
-    return pool is None or pool.closed
+    return pool is None or pool.closed or pool.role is PoolRole.HANDLER
 
 
 def an_idle_worker_of_a_closed_pool_ends(snapshot: Snapshot) -> Iterator[Rule]:

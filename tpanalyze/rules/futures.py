@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tpanalyze.atoms import ANYBODY, frees, moves, resolves, taken
+from tpanalyze.atoms import ANYBODY, Atom, frees, moves, resolves, taken
 from tpanalyze.horn import Rule
-from tpanalyze.model import Snapshot, TaskOrigin, TaskState, ThreadState
+from tpanalyze.model import Snapshot, Task, TaskOrigin, TaskState, ThreadState
 from tpanalyze.rules.ask import is_promise, tasks_in_queues
 
 
@@ -25,17 +25,30 @@ def an_unseen_future_may_be_set_by_anyone_unseen(snapshot: Snapshot) -> Iterator
 
 
 def a_running_task_finishes_if_its_thread_moves(snapshot: Snapshot) -> Iterator[Rule]:
-    """Only the thread that runs a pool's task resolves its future."""
+    """Only the thread that runs a pool's task resolves its future.
+
+    In a pool with a handler for its results, the handler's thread does when the worker has passed
+    them on.  What runs in another process may finish at any time.
+    """
     for task in snapshot.tasks.values():
         if task.origin is not TaskOrigin.POOL or task.done or task.state is TaskState.QUEUED:
             continue
         worker = None if task.worker is None else snapshot.threads.get(task.worker)
-        if worker is None or worker.state is ThreadState.ENDED:
+        if task.passed:
+            yield _handed_out(snapshot, task, (), "its result can be handed out")
+        elif worker is None or worker.state is ThreadState.ENDED:
             yield Rule(resolves(task.id), 0, (), "it is not known which thread runs it")
         else:
-            yield Rule(
-                resolves(task.id), 1, (moves(worker.id),), "the thread that runs it can move"
-            )
+            reason = "the thread that runs it can move"
+            yield _handed_out(snapshot, task, (moves(worker.id),), reason)
+
+
+def _handed_out(snapshot: Snapshot, task: Task, body: tuple[Atom, ...], reason: str) -> Rule:
+    """Return the rule that the task is done after `body`, and when its result is handed out."""
+    pool = None if task.pool is None else snapshot.pools.get(task.pool)
+    if pool is not None and pool.results in snapshot.pools:
+        body = (*body, frees(pool.results))
+    return Rule(resolves(task.id), len(body), body, reason)
 
 
 def a_queued_task_finishes_if_a_worker_takes_it(snapshot: Snapshot) -> Iterator[Rule]:
@@ -49,7 +62,7 @@ def a_queued_task_finishes_if_a_worker_takes_it(snapshot: Snapshot) -> Iterator[
         elif task.id not in queued:
             yield Rule(resolves(task.id), 0, (), "somebody has taken it out of the queue")
         else:
-            yield Rule(resolves(task.id), 1, (frees(task.pool),), "a worker can take it")
+            yield _handed_out(snapshot, task, (frees(task.pool),), "a worker can take it")
 
 
 def a_cancelled_task_is_counted_once_a_worker_took_it(snapshot: Snapshot) -> Iterator[Rule]:

@@ -18,7 +18,7 @@ from tpanalyze.rules.ask import occupied_workers
 def an_idle_worker_is_free(snapshot: Snapshot) -> Iterator[Rule]:
     """A worker that waits for a task takes the next one; so may one that is not known."""
     for pool in snapshot.pools.values():
-        if pool.role is not PoolRole.EXECUTOR:
+        if pool.role in (PoolRole.LOOP, PoolRole.LIMITER):
             continue  # threads with a token are not idle, and a loop's thread never is
         threads = [snapshot.threads.get(worker) for worker in pool.workers]
         if any(thread is None or thread.state is ThreadState.IDLE for thread in threads):
@@ -39,6 +39,21 @@ def a_token_that_no_task_has_is_free(snapshot: Snapshot) -> Iterator[Rule]:
             lent = sum(1 for _ in occupied_workers(snapshot, pool))
             if lent < pool.max_workers:
                 yield Rule(frees(pool.id), 0, (), "it has a token that no running task has")
+
+
+def a_process_is_free(snapshot: Snapshot) -> Iterator[Rule]:
+    """What other processes do is not known: any of them may be done at any time."""
+    for pool in snapshot.pools.values():
+        if pool.role is PoolRole.PROCESSES:
+            yield Rule(frees(pool.id), 0, (), "its workers are other processes")
+
+
+def a_crew_replaces_the_workers_that_have_ended(snapshot: Snapshot) -> Iterator[Rule]:
+    """It does so by itself (CPython, ``multiprocessing.pool.Pool._maintain_pool``)."""
+    for pool in snapshot.pools.values():
+        there = len(pool.workers) + pool.starting + pool.unseen + pool.lost
+        if pool.role is PoolRole.CREW and there < (pool.max_workers or 0):
+            yield Rule(frees(pool.id), 0, (), "it has fewer workers than it keeps")
 
 
 def a_loop_that_nobody_runs_may_be_run_by_anybody(snapshot: Snapshot) -> Iterator[Rule]:

@@ -13,7 +13,7 @@ from tprecord.timeouts import AT_ONCE, ticks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from types import FrameType, ModuleType
     from typing import Any
 
@@ -149,7 +149,7 @@ def _watch_waits_for_many(monitor: Monitor, base: ModuleType) -> None:
         # FIRST_EXCEPTION may end with any future that is not done yet.
         awaited, need = (every, len(every)) if how == base.ALL_COMPLETED else (not_done, 1)
         operation = OPERATION.get(f"wait({how})", OPERATION["wait(ALL_COMPLETED)"])
-        ranges = _ranges(names.future(future) for future in awaited)
+        ranges = waiting.ranges(names.future(future) for future in awaited)
         site = names.site(here.f_back)
         waiting.begin(monitor, here, WAIT, operation, need, left, site, *ranges)
         return None
@@ -175,7 +175,7 @@ def _watch_waits_for_many(monitor: Monitor, base: ModuleType) -> None:
         Naming the futures again at each step would make a trace of n steps n² long.
         """
         key = id(waiter)
-        number = names.new_set(_ranges(names.future(future) for future in pending))
+        number = names.new_set(waiting.ranges(names.future(future) for future in pending))
 
         def forget(_: object) -> None:
             sets.pop(key, None)
@@ -206,14 +206,3 @@ def _is_called(setter: FrameType, future: object) -> bool:
     """Return true if a work item sets a future that is not its own: that is what its task does."""
     (item,) = local_values(setter, "self")
     return variables(item).get("future", future) is not future
-
-
-def _ranges(numbers: Iterable[int]) -> list[int]:
-    """Return numbers as a flat list ``first, last, first, last, ...`` of ranges, ascending."""
-    ranges: list[int] = []
-    for number in sorted(numbers):
-        if ranges and number <= ranges[-1] + 1:
-            ranges[-1] = number
-        else:
-            ranges += (number, number)
-    return ranges

@@ -16,7 +16,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tpanalyze.findings import Edge, Node, NodeKind, Relation, Report
-from tpanalyze.model import ObjectId, Pool, PoolId, TaskId, TaskState, ThreadId, ThreadState
+from tpanalyze.model import (
+    ObjectId,
+    Pool,
+    PoolId,
+    PoolRole,
+    TaskId,
+    TaskState,
+    ThreadId,
+    ThreadState,
+)
 from tpanalyze.render.diagram.arrows import arrows
 from tpanalyze.render.diagram.cards import future_card, object_card, thread_card
 from tpanalyze.render.diagram.folding import Folded, fold
@@ -164,6 +173,10 @@ class _Box:
         live = len(pool.workers)
         blocked = states.count(ThreadState.WAITING)
         counts = [f"{blocked:,}/{counted(live, 'worker')} blocked" if live else "no worker"]
+        if pool.role is PoolRole.PROCESSES:
+            counts = ["other processes"]
+            if pool.max_workers is not None:
+                counts = [counted(pool.max_workers, "other process", "other processes")]
         for number, word in (
             (states.count(ThreadState.RUNNING), "running"),
             (states.count(ThreadState.IDLE), "idle"),
@@ -175,6 +188,8 @@ class _Box:
                 counts.append(f"{number:,} {word}")
         if pool.closed:
             counts.append("shut down")
+        elif pool.role is PoolRole.PROCESSES:
+            pass  # it is said already
         elif pool.max_workers is not None and live < pool.max_workers:
             counts.append(f"at most {counted(pool.max_workers, 'worker')}")
         return counts

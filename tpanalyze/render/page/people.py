@@ -13,6 +13,7 @@ from tpanalyze.findings import Report
 from tpanalyze.model import (
     FutureWait,
     Pool,
+    PoolRole,
     Site,
     Task,
     TaskId,
@@ -160,7 +161,9 @@ class People:
 
     def _pool(self, pool: Pool) -> str:
         size = counted(len(pool.workers), "worker")
-        if pool.max_workers is not None:
+        if pool.role is PoolRole.PROCESSES:
+            size = counted(pool.max_workers or 0, "process", "processes")
+        elif pool.max_workers is not None:
             size += f" of at most {pool.max_workers:,}"
         workers = [self._link("thread", worker) for worker in pool.workers[:_LINKS]]
         queue = [self._link("task", task) for task in pool.queue[:_LINKS]]
