@@ -92,6 +92,30 @@ def test_everything_dies_when_it_would_have_without_a_collection(tmp_path: Path)
         assert name in said
 
 
+def test_a_look_at_the_threads_keeps_nothing_alive(tmp_path: Path) -> None:
+    source = """
+import gc, threading, weakref
+gc.disable()
+class Thing: pass
+def waits(event, timeout):
+    thing = Thing()
+    event.wait(timeout)
+    return weakref.ref(thing)
+alone = waits(threading.Event(), 0.01)
+go_on, beside = threading.Event(), []
+threads = [
+    threading.Thread(target=lambda: beside.append(waits(go_on, 60))) for _ in range(3)
+]
+for thread in threads: thread.start()
+waits(threading.Event(), 1.5)
+go_on.set()
+for thread in threads: thread.join()
+print(alone(), [reference() for reference in beside])
+"""
+    assert both(tmp_path, source) == ("None [None, None, None]\n", "")
+    assert read(tmp_path / "t.jsonl").of("stack")
+
+
 def test_no_thread_of_ours_is_seen(tmp_path: Path) -> None:
     source = """
 import _thread, threading, time

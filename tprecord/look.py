@@ -48,27 +48,30 @@ class Look:
         """
         if not compat.MAY_READ_FRAMES_OF_OTHERS:
             return
-        names, add = self._names, self._buffer.add
         frames = sys._current_frames()
+        there_are, me = len(frames), get_ident()
+        # Nothing here holds on to its own frame, not even for a moment: it would keep itself, and
+        # with it all that has called it, until the garbage collector comes.
+        frames.pop(me, None)
+        if here is not None:
+            frames[me] = here
         seen: dict[int, tuple[int, int]] = {}
-        me = get_ident()
-        frame: FrameType | None = None
-        for ident in frames:
-            frame = here if ident == me else frames[ident]
-            if frame is None or _is_ours(frame):
-                continue
-            number = names.thread_by_ident(ident)
-            site = names.site(frame, depth=STACK_DEPTH)
-            seen[number] = found_so = site, _time_used(ident)
-            if site and self._seen.get(number) != found_so:
-                add(STACK, 0, number, site)
+        for ident in tuple(frames):
+            self._look_at(ident, frames.pop(ident), seen)
         self._seen = seen
-        if compat.threads_of_the_process() in (None, len(frames)):
-            add(CENSUS, 0)
+        if compat.threads_of_the_process() in (None, there_are):
+            self._buffer.add(CENSUS, 0)
         # else there are threads of C code, which may call Python at any time
-        frames.clear()
-        frame = None  # it may be this very frame, and would keep its callers alive
         self.take_further()
+
+    def _look_at(self, ident: int, frame: FrameType, seen: dict[int, tuple[int, int]]) -> None:
+        if _is_ours(frame):
+            return
+        number = self._names.thread_by_ident(ident)
+        site = self._names.site(frame, depth=STACK_DEPTH)
+        seen[number] = found_so = site, _time_used(ident)
+        if site and self._seen.get(number) != found_so:
+            self._buffer.add(STACK, 0, number, site)
 
     def take_further(self) -> None:
         """Look at what is not a thread, if there is anything."""

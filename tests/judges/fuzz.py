@@ -1,8 +1,9 @@
 """Feeds broken and hostile traces to all of the analyser.
 
-``python -m tests.judges.fuzz [SECONDS]``: with atheris, if it is installed, which looks for new
-paths through the reader and the replay; else mutations of the sample traces.  `opened` is what
-both must survive: an answer or a `TraceError`, in bounded time, and outputs that are what they say.
+``python -m tests.judges.fuzz [SECONDS]``: mutations of the sample traces; with atheris, if it is
+installed (``pip install atheris``), which keeps those that find new paths through the analyser and
+goes on from them.  `opened` is what both must survive: an answer or a `TraceError`, in bounded time
+and memory, and outputs that are what they say.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ import io
 import json
 import random
 import sys
+import tempfile
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from pathlib import Path
 
 import orjson
 
@@ -25,13 +28,18 @@ from tpanalyze.products import PRODUCTS
 from tpanalyze.render.text import render_text
 
 SLOWEST_S = 20.0
-DRAWN = ("dot", "timeline", "html", "json", "markdown", "perfetto", "story")
+MEMORY_MB = 2_000
+"""What atheris lets the process have, itself included."""
+DRAWN = ("dot", "timeline", "json", "markdown", "perfetto", "story", "html")
+HTML_OF = 20
+"""One page of so many traces is made in the longer run: it takes as long as all the rest."""
+LONGEST = 1 << 16
 SAMPLES = [path.read_bytes() for path in sorted((ROOT / "traces").rglob("*.jsonl"))]
 DIGITS = b"0123456789"
 
 
-def opened(data: bytes) -> str:
-    """Analyse a trace and make all that can be made of it; return the verdict, or ``error``.
+def opened(data: bytes, drawn: tuple[str, ...] = DRAWN) -> str:
+    """Analyse a trace and make what can be made of it; return the verdict, or ``error``.
 
     Raises whatever must not happen.
     """
@@ -46,22 +54,27 @@ def opened(data: bytes) -> str:
     report = run.report
     text = render_text(report)
     assert not any(c < " " and c != "\n" for c in text), text
-    made = {name: PRODUCTS[name].made_of(report, run) for name in DRAWN}
+    made = {name: PRODUCTS[name].made_of(report, run) for name in drawn}
     ET.fromstring(made["timeline"])
     json.loads(made["json"])
     json.loads(made["perfetto"])
     for output in made.values():
         output.decode()
         assert b"\x1b" not in output
-    for name in ("timeline", "html"):
+    for name in {"timeline", "html"}.intersection(drawn):
         assert b"<script>alert(1)" not in made[name], name
     assert time.monotonic() - began < SLOWEST_S
     return str(report.verdict)
 
 
-def mutated(chance: random.Random) -> bytes:
-    """Return a sample trace with something wrong."""
-    lines = chance.choice(SAMPLES).splitlines(keepends=True)
+def some_of_it(chance: random.Random) -> tuple[str, ...]:
+    """Return what to make of the next trace."""
+    return DRAWN if not chance.randrange(HTML_OF) else DRAWN[:-1]
+
+
+def mutated(chance: random.Random, trace: bytes = b"") -> bytes:
+    """Return a trace, or else one of the samples, with something wrong."""
+    lines = (trace or chance.choice(SAMPLES)).splitlines(keepends=True)
     for _ in range(chance.randrange(1, 5)):
         chance.choice(MUTATIONS)(lines, chance)
     return b"".join(lines)
@@ -184,7 +197,7 @@ def main() -> int:
         chance.seed(seed)
         data = mutated(chance)
         try:
-            verdict = opened(data)
+            verdict = opened(data, some_of_it(chance))
         except Exception:
             print(f"seed {seed}")
             raise
@@ -197,15 +210,30 @@ def _with_atheris(seconds: int) -> int:
     import atheris  # type: ignore[import-not-found,import-untyped,unused-ignore]  # noqa: PLC0415
 
     atheris.instrument_all()
-    seeds = iter(range(1 << 62))
+    chance = random.Random(seconds)
 
     def one(data: bytes) -> None:
-        chance = random.Random(next(seeds))
-        header = SAMPLES[0].partition(b"\n")[0]
-        opened(data if chance.random() < 0.2 else header + b"\n" + data)
+        opened(data, some_of_it(chance))
 
-    atheris.Setup([sys.argv[0], f"-max_total_time={seconds}", "-max_len=4096"], one)
-    atheris.Fuzz()
+    def mutate(data: bytes, longest: int, seed: int) -> bytes:
+        chance = random.Random(seed)
+        if chance.random() < 0.2:
+            return bytes(atheris.Mutate(data, longest))
+        return mutated(chance, data)[:longest]
+
+    with tempfile.TemporaryDirectory() as directory:
+        for number, sample in enumerate(SAMPLES):
+            (Path(directory) / f"{number}.jsonl").write_bytes(sample[:LONGEST])
+        options = {
+            "max_total_time": seconds,
+            "max_len": LONGEST,
+            "len_control": 0,
+            "timeout": int(SLOWEST_S),
+            "rss_limit_mb": MEMORY_MB,
+        }
+        words = [sys.argv[0], *(f"-{name}={value}" for name, value in options.items()), directory]
+        atheris.Setup(words, one, custom_mutator=mutate)
+        atheris.Fuzz()
     return 0
 
 
