@@ -14,7 +14,7 @@ import pytest
 
 import tpanalyze
 from tests.recorded import ROOT
-from tpanalyze.render.perfetto import render_perfetto
+from tpanalyze.render.perfetto import _Waits, render_perfetto
 
 SAMPLES = sorted(program.parent.name for program in (ROOT / "traces").glob("*/program.py"))
 
@@ -67,3 +67,32 @@ def test_a_deadlock_is_an_instant_and_a_queue_a_counter() -> None:
     assert {"name": "MainThread"} in names
     waits = [event for event in events if event.get("cat") == "wait"]
     assert len(waits) == 2
+
+
+@pytest.mark.parametrize(
+    ("need", "by"), [(3, 12), (1, 11)], ids=["the last of all", "the first of any"]
+)
+def test_what_ended_a_wait_is_the_finish_that_was_enough(need: int, by: int) -> None:
+    waits = _Waits()
+    waits.begin(1, (2, need, -1, 0, 5, 7))
+    for at_ns, task, thread in ((100, 6, 11), (200, 4, 13), (300, 7, 12)):
+        waits.finish(task, (at_ns, thread))
+    cause = waits.end(1)
+    assert cause is not None and cause[1] == by
+    assert waits.end(1) is None
+
+
+def test_a_wait_that_timed_out_is_ended_by_nobody() -> None:
+    waits = _Waits()
+    waits.begin(1, (1, 1, 500, 0, 5, 5))
+    assert waits.end(1) is None
+    waits.finish(5, (900, 11))
+    waits.begin(1, (1, 1, -1, 0, 6, 6))
+    assert waits.end(1) is None, "what finished between two waits ended neither"
+
+
+def test_numbers_of_arrows_are_of_one_process_and_exact_in_json() -> None:
+    numbers = {each["id"] for each in events_of("two_pools") if each["ph"] == "s"}
+    others = {each["id"] for each in events_of("done_callback") if each["ph"] == "s"}
+    assert numbers and others and not numbers & others
+    assert all(number(each) < 1 << 53 for each in numbers | others)

@@ -7,6 +7,8 @@ What draws is imported where it is used: a verdict in words does not pay for it.
 
 from __future__ import annotations
 
+import gzip
+import io
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -107,6 +109,14 @@ def _perfetto(report: Report, run: Run | None) -> bytes:
     return render_perfetto(report, run.timeline, run.deeds)
 
 
+def _packed(report: Report, run: Run | None) -> bytes:
+    packed = io.BytesIO()
+    # The name in it is its mark.  Source: RFC 1952, 2.3.1 (FNAME).
+    with gzip.GzipFile("made by tpanalyze.json", "wb", 6, packed, mtime=0) as file:
+        file.write(_perfetto(report, run))
+    return packed.getvalue()
+
+
 def _story(report: Report, run: Run | None) -> bytes:
     from tpanalyze.story import Story, told  # noqa: PLC0415
 
@@ -141,6 +151,7 @@ PRODUCTS: Final[Mapping[str, Product]] = {
     "json": Product(".json", Needs.REPORT, _json),
     "markdown": Product(".md", Needs.REPORT, _markdown),
     "perfetto": Product(".perfetto.json", Needs.DEEDS, _perfetto),
+    "perfetto.gz": Product(".perfetto.json.gz", Needs.DEEDS, _packed),
     "story": Product(".story.txt", Needs.DEEDS, _story),
     **{
         f"{name}{suffix}": Product(f".{name}{suffix}", Needs.RUN, _table(name, suffix))

@@ -24,9 +24,16 @@ from tpanalyze.timeline import IntervalState, Period, Timeline
 from tprecord import schema
 
 type Event = dict[str, object]
+type Placed = tuple[tuple[int, int, int], Event]
+"""an event, and what it is sorted by"""
+type Cause = tuple[int, int]
+"""when a future became done, and on which thread"""
 
 _CUT: Final = 50_000
 """Events serialised at a time."""
+
+_ARROWS: Final = 28
+"""Bits of the number of an arrow; with those of a process it has less than 53, as JSON's have."""
 
 
 def render_perfetto(report: Report, timeline: Timeline, deeds: Deeds) -> bytes:
@@ -46,6 +53,45 @@ def render_perfetto(report: Report, timeline: Timeline, deeds: Deeds) -> bytes:
             batch = []
     parts.append(orjson.dumps(batch)[1:-1])
     return head[:-1] + b',"traceEvents":[' + b",".join(filter(None, parts)) + b"]}\n"
+
+
+class _Waits:
+    """Who waits for which futures, and what has ended each wait."""
+
+    def __init__(self) -> None:
+        self._sets: dict[int, tuple[int, int, bool]] = {}
+        """by thread: the first and the last future, and whether it needs all of them"""
+        self._by_task: dict[int, list[int]] = {}
+        """threads, by the one future they wait for"""
+        self._of_several: set[int] = set()
+        """threads that wait for more than one"""
+        self._cause: dict[int, Cause] = {}
+
+    def begin(self, thread: int, fields: Sequence[int]) -> None:
+        """Take note of a wait."""
+        _, need, _, _, first, last = fields
+        if 0 < first <= last:  # else they are scattered, and not known here
+            self._sets[thread] = first, last, need > last - first
+            if first == last:
+                self._by_task.setdefault(first, []).append(thread)
+            else:
+                self._of_several.add(thread)
+
+    def finish(self, task: int, cause: Cause) -> None:
+        """Take note that a future became done."""
+        for thread in self._by_task.pop(task, ()):
+            if self._sets.get(thread, (0, 0))[:2] == (task, task):
+                self._cause[thread] = cause
+        for thread in self._of_several:
+            first, last, all_of_them = self._sets[thread]
+            if first <= task <= last and (all_of_them or thread not in self._cause):
+                self._cause[thread] = cause
+
+    def end(self, thread: int) -> Cause | None:
+        """Return what has ended the thread's wait, if that was seen."""
+        self._sets.pop(thread, None)
+        self._of_several.discard(thread)
+        return self._cause.pop(thread, None)
 
 
 class _Events:
@@ -77,7 +123,7 @@ class _Events:
             args = {"sort_index": order}
             yield self._event("M", thread.id, 0, "thread_sort_index", args=args)
 
-    def _slices(self) -> Iterator[tuple[tuple[int, int, int], Event]]:
+    def _slices(self) -> Iterator[Placed]:
         """Yield a slice for each task, and for each wait."""
         tasks: dict[tuple[ThreadId, int], tuple[int, int, Period]] = {}
         for period in self._timeline.periods():
@@ -106,33 +152,49 @@ class _Events:
             )  # fmt: skip
             yield (begin, 0, begin - end), event
 
-    def _arrows(self) -> Iterator[tuple[tuple[int, int, int], Event]]:
-        """Yield the arrows; where one begins or ends outside any slice, a short one for it."""
+    def _arrows(self) -> Iterator[Placed]:
+        """Yield the arrows, with short slices at their ends where no long one begins.
+
+        Perfetto lets an arrow lead from the slice that began earlier, whatever is meant; so one to
+        a waiter leads to where it goes on, not into its wait, which began before.
+
+        To a waiter leads one from the end of the task that ended its wait: of the last one of
+        all it waited for, or of the first if any would do.  Waits that time out have none.
+        """
         ns = self._timeline.state.ns
         begun: set[int] = set()
-        waiting: dict[int, list[tuple[int, Sequence[int]]]] = {}
+        waits = _Waits()
+        serial = 0
         for deed in self._deeds:
             at_ns, thread, fields = ns(deed.ticks), deed.thread, deed.fields
             if deed.kind == schema.SUBMIT:
                 short = self._event("X", thread, at_ns, f"submit #{fields[0]}", dur=0, cat="submit")
                 yield (at_ns, 2, 0), short
-                yield (at_ns, 3, 0), self._arrow("s", thread, at_ns, "submit", fields[0])
+                yield (at_ns, 3, 0), self._arrow("s", thread, at_ns, "submit", 2 * fields[0])
                 begun.add(fields[0])
             elif deed.kind == schema.START and fields[0] in begun:
-                yield (at_ns, 3, 0), self._arrow("f", thread, at_ns, "submit", fields[0])
-            elif deed.kind == schema.WAIT and fields[4] == fields[5] > 0:
-                waiting.setdefault(fields[4], []).append((thread, fields))
+                yield (at_ns, 3, 0), self._arrow("f", thread, at_ns, "submit", 2 * fields[0])
+            elif deed.kind == schema.WAIT:
+                waits.begin(thread, fields)
             elif deed.kind in (schema.FINISH, schema.FAIL):
-                for waiter, _ in waiting.pop(fields[0], ()):
-                    number = fields[0] << 16 | (waiter & 0xFFFF)
-                    yield (at_ns, 3, 0), self._arrow("s", thread, at_ns, "result", number)
-                    yield (at_ns, 4, 0), self._arrow("f", waiter, at_ns, "result", number)
+                waits.finish(fields[0], (at_ns, thread))
+            elif deed.kind == schema.WAKE and (cause := waits.end(thread)) is not None:
+                serial += 1
+                then_ns, by = cause
+                short = self._event("X", by, then_ns, "result", dur=0, cat="result")
+                yield (then_ns, 2, 0), short
+                yield (then_ns, 3, 0), self._arrow("s", by, then_ns, "result", 2 * serial + 1)
+                short = self._event("X", thread, at_ns, "goes on", dur=0, cat="result")
+                yield (at_ns, 2, 0), short
+                yield (at_ns, 4, 0), self._arrow("f", thread, at_ns, "result", 2 * serial + 1)
 
     def _arrow(self, phase: str, thread: int, at_ns: int, name: str, number: int) -> Event:
         more: dict[str, object] = {"bp": "e"} if phase == "f" else {}
-        return self._event(phase, thread, at_ns, name, cat=name, id=number, **more)
+        # Perfetto takes numbers of arrows for those of all processes in a file.
+        unique = self._pid << _ARROWS | number
+        return self._event(phase, thread, at_ns, name, cat=name, id=unique, **more)
 
-    def _counters(self) -> Iterator[tuple[tuple[int, int, int], Event]]:
+    def _counters(self) -> Iterator[Placed]:
         for number, steps in self._timeline.pool_load().items():
             pool = self._report.snapshot.pools.get(number)
             name = f"pool {number}" if pool is None else pool_name(pool)
@@ -143,7 +205,7 @@ class _Events:
                 workers = {"running": load.running, "waiting": load.waiting}
                 yield (at_ns, 5, 1), self._event("C", 0, at_ns, f"{name} workers", args=workers)
 
-    def _instants(self) -> Iterator[tuple[tuple[int, int, int], Event]]:
+    def _instants(self) -> Iterator[Placed]:
         for index, finding in enumerate(self._report.findings):
             at_ns = finding.certain_since_ns
             thread = next((p.thread for p in finding.core if p.thread is not None), 0)
