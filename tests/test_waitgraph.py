@@ -25,6 +25,7 @@ from tpanalyze.model import (
     ThreadId,
     ThreadState,
 )
+from tpanalyze.rules import RULES, threads
 from tpanalyze.waitgraph import build, why
 
 
@@ -72,7 +73,10 @@ def test_a_kind_of_wait_that_no_rule_speaks_of_may_end() -> None:
 
     thread = Thread(ThreadId(1), "MainThread", ThreadState.WAITING, main=True)
     object.__setattr__(thread, "wait", NewWait())
-    assert build(Snapshot(0, {thread.id: thread})).stuck_threads == ()
+    snapshot = Snapshot(0, {thread.id: thread})
+    assert build(snapshot).stuck_threads == ()
+    rest = tuple(rule for rule in RULES if rule is not threads.a_wait_without_a_rule_may_end)
+    assert build(snapshot, sources=rest).stuck_threads == (thread.id,)
 
 
 # -- futures ---------------------------------------------------------------------------------------
