@@ -4,7 +4,8 @@
 """Everything there is to do in this directory, from nothing: set up what is needed, then run it.
 
     python3 dev.py demo                  record a real deadlock, explain it, draw it
-    python3 dev.py test [ARGUMENTS...]   run the tests on every supported Python that is here
+    python3 dev.py test                  run the tests on every supported Python that is here
+    python3 dev.py test ARGUMENTS...     the same with these arguments of pytest
     python3 dev.py check                 ruff, mypy, the import rules, and the wheel
     python3 dev.py judge NAME [ARG...]   run a long test on all of them: see tests/judges
     python3 dev.py python ARGUMENTS...   run Python with the project installed
@@ -12,7 +13,7 @@
 
 Any `python3` from 3.8 on can run this file: it looks for supported Pythons by itself, on PATH, in
 pyenv and in uv.  (With uv alone: `uv run dev.py demo`.)  Environments are made in `.venvs/`, one
-for each Python, and made anew when `pyproject.toml` or the Python has changed.
+for each Python, and made anew when the Python, or what the project is built from, has changed.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ SETTLED = (3, 14)
 """The newest version for which every dependency has a wheel (orjson has none for 3.15)."""
 ROOT = Path(__file__).resolve().parent
 ENVIRONMENTS = ROOT / ".venvs"
+BUILT_FROM = ("pyproject.toml", "setup.py", "tprecord/_core.c")
+AT_ONCE = ("--numprocesses=logical", "--maxprocesses=4", "--dist=worksteal")
+"""How the tests share the processors."""
 
 DESCRIBE_YOURSELF = """
 import json, platform, sys
@@ -155,7 +159,9 @@ def environment(python: Python) -> Path:
     home = ENVIRONMENTS / python.name
     inside = home / "bin" / "python"
     stamp = home / "made-from.json"
-    project = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
+    project = hashlib.sha256(
+        b"".join((ROOT / name).read_bytes() for name in BUILT_FROM)
+    ).hexdigest()
     wanted = {"home": [str(home), python.executable, python.version], "project": project}
     made_from = json.loads(stamp.read_text()) if stamp.is_file() and inside.exists() else {}
     if made_from == wanted:
@@ -198,10 +204,12 @@ def make_environment(python: Python, home: Path) -> None:
         )
 
 
-def run(command: Sequence[str]) -> int:
+def run(command: Sequence[str], **variables: str) -> int:
     """Run a command here, without what may point it to another Python; return its status."""
     clean = {k: v for k, v in os.environ.items() if k not in ("PYTHONHOME", "PYTHONPATH")}
-    return subprocess.run(command, check=False, cwd=str(ROOT), env=clean).returncode
+    return subprocess.run(
+        command, check=False, cwd=str(ROOT), env={**clean, **variables}
+    ).returncode
 
 
 # ------------------------------------------------------------------- what there is to do
@@ -213,7 +221,10 @@ def demo() -> int:
 
 
 def test(arguments: Sequence[str]) -> int:
-    """Run the tests on every supported Python that is here; the last line sums up."""
+    """Run the tests on every supported Python that is here; the last line sums up.
+
+    Those that record run once more with the recorder's core in Python.
+    """
     pythons = find_pythons()
     best(pythons)  # says what to do if there is none
     results = []
@@ -227,7 +238,12 @@ def test(arguments: Sequence[str]) -> int:
             failed |= python.settled
             continue
         print(f"\n== Python {python.version} ==", flush=True)
-        status = run([str(inside), "-m", "pytest", *arguments])
+        status = run([str(inside), "-m", "pytest", *(arguments or AT_ONCE)])
+        if not arguments:
+            print(f"\n== Python {python.version}, core in Python ==", flush=True)
+            status |= run(
+                [str(inside), "-m", "pytest", "--recorder", *AT_ONCE], TPRECORD_CORE="python"
+            )
         results.append("{} {}".format(python.version, "failed" if status else "passed"))
         failed |= status != 0
     here = {python.minor for python in pythons}
