@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import sys
-from _contextvars import Context
 from _functools import partial  # type: ignore[import-not-found]  # functools takes 1 ms
 from _thread import _local, get_ident, get_native_id
 from _weakref import ref
@@ -546,4 +545,7 @@ def _thread(thread: object) -> dict[str, Any]:
 
 
 def _is_context_run(fn: Any) -> bool:
-    return type(fn) is BuiltinFunctionType and fn.__name__ == "run" and type(fn.__self__) is Context
+    if type(fn) is not BuiltinFunctionType or fn.__name__ != "run":
+        return False
+    contextvars = sys.modules.get("_contextvars")  # not imported: the app may have one of that name
+    return contextvars is not None and type(fn.__self__) is vars(contextvars).get("Context")
