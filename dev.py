@@ -8,6 +8,7 @@
     python3 dev.py test ARGUMENTS...     the same with these arguments of pytest
     python3 dev.py check                 ruff, mypy, the import rules, and the wheel
     python3 dev.py judge NAME [ARG...]   run a long test on all of them: see tests/judges
+    python3 dev.py bench [--quick]       measure what it all costs: see docs/performance.md
     python3 dev.py python ARGUMENTS...   run Python with the project installed
     python3 dev.py pythons [VERSION...]  list the supported Pythons; fail if VERSION is not one
 
@@ -264,6 +265,27 @@ def judge(name: str, arguments: Sequence[str]) -> int:
     return int(failed)
 
 
+def bench(arguments: Sequence[str]) -> int:
+    """Measure on every supported Python that is here, the analyser on the best; write the page."""
+    found = find_pythons()
+    newest = best(found)
+    failed = False
+    for python in found:
+        try:
+            inside = str(environment(python))
+        except Trouble as trouble:
+            print(trouble, flush=True)
+            failed |= python.settled
+            continue
+        print(f"\n== Python {python.version} ==", flush=True)
+        quiet = [inside, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+        if run([*quiet, "pip>=25.1"]) == 0 and run([*quiet, "--group", "bench"]) != 0:
+            print("not all of the other recorders could be installed: the table will say so")
+        only = [] if python == newest else ["--only", "recorder"]
+        failed |= run([inside, "-m", "benchmarks", *arguments, *only]) != 0
+    return int(failed)
+
+
 def check() -> int:
     """Run every check that does not run the program; each one, even if another fails."""
     inside = environment(best(find_pythons()))
@@ -304,6 +326,8 @@ def main(arguments: Sequence[str]) -> int:
             return test(rest)
         if command == "judge" and rest:
             return judge(rest[0], rest[1:])
+        if command == "bench" and rest in ([], ["--quick"]):
+            return bench(rest)
         if command == "check" and not rest:
             return check()
         if command == "python":

@@ -1,0 +1,1 @@
+"""What the recorder and the analyser cost, measured: ``python3 dev.py bench``."""

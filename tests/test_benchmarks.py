@@ -1,0 +1,123 @@
+"""The benchmarks measure what they say, and their page shows it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+import tpanalyze
+from benchmarks import made_trace, page, recorder, results
+from benchmarks.measure import (
+    BARE,
+    IN_PYTHON,
+    CannotRun,
+    Figure,
+    Setup,
+    interleaved,
+    ratios,
+    run,
+    workload,
+)
+from benchmarks.picture import Bar, Group, draw
+from tests.recorded import read
+
+
+def test_a_made_trace_is_as_a_recorder_would_have_written_it(tmp_path: Path) -> None:
+    path = tmp_path / "made.trace.jsonl"
+    made_trace.write(path, 4000, open_at_end=7)
+    report = tpanalyze.analyze(path)
+    assert report.quality.remarks == ()
+    (pool,) = report.snapshot.pools.values()
+    assert len(pool.queue) == 7
+    assert len(read(path).of("submit")) == 1007
+
+
+@pytest.mark.parametrize("name", sorted({each.program for each in recorder.WORKLOADS}))
+def test_each_workload_runs_and_tells_what_it_took(name: str, tmp_path: Path) -> None:
+    took = run(BARE, tmp_path, *workload(name, 1000, 10))
+    assert took.ns > 0
+    assert took.peak > 1000
+    assert took.size == 0
+
+
+def test_a_recorded_workload_leaves_a_trace_and_a_ratio(tmp_path: Path) -> None:
+    said: list[str] = []
+    program = workload("no-op", 300)
+    taken = interleaved((BARE, IN_PYTHON), 2, tmp_path, program, said.append)
+    assert said == ["no-op 300"]
+    assert [took.size > 300 * 40 for took in taken[IN_PYTHON.name]] == [True, True]
+    assert ratios(taken, lambda took: took.ns)[BARE.name] == Figure(1, 1, 1)
+
+
+def test_a_recorder_that_is_not_there_is_said_to_be_absent(tmp_path: Path) -> None:
+    nobody = Setup("nobody", ("-m", "no_such_recorder"))
+    with pytest.raises(CannotRun, match="No module named no_such_recorder"):
+        run(nobody, tmp_path, *workload("no-op", 1))
+
+
+def measured() -> dict[str, Any]:
+    """Return results as they would be in the file."""
+    names = ["bare", "tprecord, C", "tprecord, Python"]
+    row = {name: [1.2, 1.1, 1.3] for name in names} | {"bare": [8000.0, 7000.0, 9000.0]}
+    figures = {
+        "times": {each.name: row for each in recorder.WORKLOADS},
+        "cpu": {},
+        "start_ms": {"nothing": row},
+        "bytes_per_task": {"tprecord, C": 60.4},
+        "peak_mb": {name: [12.0, 12.1] for name in names},
+        "gc_ns": {name: [100.0, 90.0, 110.0] for name in names},
+    }
+    here = {"python": "3.13.0", "machine": "m", "load": "0", "command": "c", "seconds": 1}
+    job = {"seconds": [0.5, 0.5, 0.5], "cpu": [0.5, 0.5, 0.5], "mb": 2.0, "result": 9}
+    return {
+        "pythons": {
+            "3.13": {
+                "conditions": here,
+                "absent": {"trace0": "No module named trace0"},
+                "recorder": figures,
+                "parts": {"tprecord, C": {"submit": 95.0}},
+            }
+        },
+        "analyser": {
+            "conditions": here,
+            "jobs": {"verdict": {"1000000": job}, "HTML": {"1000000": job}},
+            "bytes_per_open_task": 120.0,
+            "commands_ms": {"tpanalyze --help": [50.0, 49.0, 51.0]},
+        },
+    }
+
+
+def test_the_page_shows_every_figure_and_who_was_not_there() -> None:
+    shown = page.tables(measured())
+    assert "| no-op tasks | 8.0 µs each | **1.20** (1.10–1.30) | **1.20** (1.10–1.30) |" in shown
+    assert "trace0 is not there: No module named trace0" in shown
+    assert "| 1 000 000 | 0.50 s, 2.00 M/s, 2 MB |" in shown
+    assert "| **all of it** | **1600** |" in shown
+
+
+def test_results_of_several_pythons_stand_in_one_file(tmp_path: Path) -> None:
+    file = tmp_path / "results.json"
+    file.write_text(json.dumps(measured()), encoding="utf-8")
+    here = results.Conditions("3.12.1", "m", "0", "c", 1)
+    recorded = recorder.Recorded({}, {}, {}, {}, {}, {"bare": Figure(1.23456, 1, 2)})
+    results.save(file, here, {}, recorded, {}, None)
+    kept = results.load(file)
+    assert sorted(kept["pythons"]) == ["3.12", "3.13"]
+    assert kept["pythons"]["3.12"]["recorder"]["gc_ns"] == {"bare": [1.235, 1, 2]}
+    assert kept["analyser"]["bytes_per_open_task"] == 120
+
+
+def test_the_picture_is_an_image_with_a_bar_for_each_recorder() -> None:
+    bars = (Bar("tprecord, C", 1.1, 1.0, 1.2), Bar("viztracer", 9.0, 8.0, 10.0))
+    picture = ET.fromstring(draw("<&>", [Group("tasks & more", bars)]))  # noqa: S314  # our own
+    texts = [node.text for node in picture.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"tasks & more", "1.10", "9.00", "<&>"} <= set(texts)
+
+
+def test_the_page_has_a_place_for_the_results() -> None:
+    text = page.PAGE.read_text(encoding="utf-8")
+    assert text.count(page.BEGIN) == text.count(page.END) == 1
