@@ -26,7 +26,6 @@ from tprecord.probes import (
     threads,
 )
 from tprecord.schema import FORMAT_VERSION, TICK_NS
-from tprecord.segments import Segments
 from tprecord.sink import LateSink, Sink, SinkError, default_path, path_of_child
 from tprecord.version import VERSION
 from tprecord.writer import Writer
@@ -110,6 +109,8 @@ class Recording:
         if max_size is not None:
             if not sink.regular:
                 raise SinkError("only a file can have a --max-size")
+            from tprecord.segments import Segments
+
             self._writer.segments = Segments(sink, header, max_size, self._names.living)
             header = {**header, "segment": 1}
         self._buffer.definitions.append(header)

@@ -79,9 +79,9 @@ class Segments:
         least = max(self._max_size // SEGMENTS, 2 * self._checkpoint_size)
         return self._sink.size > (2 * least if twice else least)
 
-    def catch_up(self, *, at_least: int = 0) -> None:
-        """Let the ledger read what was written, if it is so many bytes."""
-        if at_least and sum(map(len, self.unread)) < at_least:
+    def catch_up(self, *, at_once: bool = True) -> None:
+        """Let the ledger read what was written; or only if it is much."""
+        if not at_once and sum(map(len, self.unread)) < UNREAD:
             return
         while self.unread:
             batch = self.unread.pop(0)

@@ -22,7 +22,6 @@ from time import perf_counter_ns, sleep
 
 from tprecord.encode import definition_lines
 from tprecord.schema import BEAT
-from tprecord.segments import UNREAD
 from tprecord.sink import SinkError
 
 TYPE_CHECKING = False
@@ -258,7 +257,7 @@ class Writer:
             if segments.is_due():
                 segments.rotate()
             else:
-                segments.catch_up(at_least=UNREAD if alone else 0)
+                segments.catch_up(at_once=not alone)
         except OSError as error:
             self._fail(error)
 
