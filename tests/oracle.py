@@ -34,6 +34,7 @@ from tpanalyze.atoms import ANYBODY, resolves
 from tpanalyze.model import (
     DrainWait,
     FutureWait,
+    LockWait,
     Object,
     ObjectId,
     ObjectWait,
@@ -129,12 +130,29 @@ class Signal:
 
 
 @dataclass(frozen=True, slots=True)
+class Take:
+    """Wait until one has the lock; `scoped`: in a ``with`` block."""
+
+    lock: int
+    timed: bool = False
+    scoped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Release the lock, once or, if it is `whole`, as often as it was taken."""
+
+    lock: int
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Fail:
     """Raise: the job ends here, and its future fails."""
 
 
-Waiting = Await | Drain | Join | Block
-Operation = Submit | Settle | Cancel | Close | Fail | Signal | Waiting
+Waiting = Await | Drain | Join | Block | Take
+Operation = Submit | Settle | Cancel | Close | Fail | Signal | Release | Waiting
 Job = tuple[Operation, ...]
 
 
@@ -162,6 +180,8 @@ class Program:
     """pools of whose size the trace knows nothing"""
     things: tuple[int, ...] = ()
     """what threads block on: the parties of a barrier; 0: an event"""
+    reentrant: tuple[bool, ...] = ()
+    """of each lock: it is an RLock"""
 
     @property
     def futures(self) -> range:
@@ -225,6 +245,17 @@ class ThingNow(NamedTuple):
     """the event is set, the barrier is broken"""
 
 
+class LockNow(NamedTuple):
+    """A lock."""
+
+    owner: int = -1
+    """the actor that has it; -1: none"""
+    depth: int = 0
+    scoped: bool = False
+    shared: bool = False
+    """some actor has released it while another one had it"""
+
+
 class State(NamedTuple):
     """Where everything stands."""
 
@@ -232,21 +263,25 @@ class State(NamedTuple):
     futures: tuple[int, ...]
     pools: tuple[PoolNow, ...]
     things: tuple[ThingNow, ...] = ()
+    locks: tuple[LockNow, ...] = ()
 
     def act(self, number: int, actor: Actor) -> State:
         actors = (*self.actors[:number], actor, *self.actors[number + 1 :])
-        return State(actors, self.futures, self.pools, self.things)
+        return State(actors, self.futures, self.pools, self.things, self.locks)
 
     def settle(self, future: int, status: int) -> State:
         futures = (*self.futures[:future], status, *self.futures[future + 1 :])
-        return State(self.actors, futures, self.pools, self.things)
+        return State(self.actors, futures, self.pools, self.things, self.locks)
 
     def change(self, pool: int, now: PoolNow) -> State:
         pools = (*self.pools[:pool], now, *self.pools[pool + 1 :])
-        return State(self.actors, self.futures, pools, self.things)
+        return State(self.actors, self.futures, pools, self.things, self.locks)
 
     def signal(self, thing: int, now: ThingNow) -> State:
         return self._replace(things=(*self.things[:thing], now, *self.things[thing + 1 :]))
+
+    def lock(self, lock: int, now: LockNow) -> State:
+        return self._replace(locks=(*self.locks[:lock], now, *self.locks[lock + 1 :]))
 
 
 class Step(NamedTuple):
@@ -264,7 +299,8 @@ def begin(program: Program) -> State:
     actors = tuple(Actor(RUNNING, job) for job in range(program.threads))
     futures = tuple(PENDING if program.is_promise(f) else ABSENT for f in program.futures)
     things = tuple(ThingNow() for _ in program.things)
-    return State(actors, futures, tuple(PoolNow() for _ in program.sizes), things)
+    locks = tuple(LockNow() for _ in program.reentrant)
+    return State(actors, futures, tuple(PoolNow() for _ in program.sizes), things, locks)
 
 
 def steps(program: Program, state: State) -> Iterator[Step]:
@@ -276,7 +312,7 @@ def steps(program: Program, state: State) -> Iterator[Step]:
             operation = program.jobs[actor.job][actor.at]
             assert isinstance(operation, Waiting)
             if may_pass(program, state, operation, number):
-                after = _leave(program, state, operation, actor)
+                after = _leave(program, state, operation, number)
                 yield Step(number, True, -1, after.act(number, actor.goes_on()))
         elif actor.doing in (RETURNING, STARTING):  # done-callbacks are over, or the initializer
             yield Step(number, False, -1, state.act(number, Actor(IDLE, pool=actor.pool)))
@@ -306,7 +342,13 @@ def _run(program: Program, state: State, number: int, actor: Actor) -> Iterator[
         return
     operation = job[actor.at]
     on = state.act(number, actor.goes_on())
-    if isinstance(operation, Waiting):
+    if isinstance(operation, Take):
+        halted = state.act(number, actor._replace(doing=BLOCKED))
+        free = may_pass(program, halted, operation, number, at_once=True)
+        yield Step(number, False, -1, _leave(program, on, operation, number) if free else halted)
+    elif isinstance(operation, Release):
+        yield Step(number, False, -1, _release(program, on, operation, number))
+    elif isinstance(operation, Waiting):
         awaits: tuple[int, ...] = ()
         if isinstance(operation, Await):
             awaits = tuple(f for f in operation.futures if state.futures[f] != ABSENT)
@@ -383,8 +425,42 @@ def is_opened(program: Program, state: State, operation: Block, came_before: int
     return thing.is_open or full
 
 
-def _leave(program: Program, state: State, operation: Waiting, actor: Actor) -> State:
-    """Return the state after a wait: who leaves a barrier that is not full breaks it."""
+def is_kept(program: Program, state: State, lock: int) -> bool:
+    """Return whether only its owner releases the lock.
+
+    A plain one anybody may, but where a ``with`` block has it nobody does: the end of that block
+    would then raise.  Of an RLock it takes the owner; but an owner that has ended leaves its ident
+    to the next thread, and an idle one may be given a task.
+    """
+    now = state.locks[lock]
+    active = now.owner >= 0 and state.actors[now.owner].doing in (RUNNING, BLOCKED, RETURNING)
+    return active and (program.reentrant[lock] or (now.scoped and not now.shared))
+
+
+def _release(program: Program, state: State, operation: Release, number: int) -> State:
+    now = state.locks[operation.lock]
+    if now.owner == number:
+        depth = 0 if operation.whole else now.depth - 1
+        return state.lock(operation.lock, now._replace(depth=depth, owner=number if depth else -1))
+    if now.owner < 0 or is_kept(program, state, operation.lock):
+        return state
+    return state.lock(operation.lock, LockNow(shared=True))
+
+
+def _leave(program: Program, state: State, operation: Waiting, number: int) -> State:
+    """Return the state after a wait: who leaves a barrier that is not full breaks it.
+
+    And who waited for a lock has it, if that is why the wait is over.
+    """
+    actor = state.actors[number]
+    if isinstance(operation, Take):
+        now = state.locks[operation.lock]
+        if now.owner not in (-1, number) or (
+            now.owner == number and not program.reentrant[operation.lock]
+        ):
+            return state  # the time is up
+        scoped = now.scoped if now.depth else operation.scoped
+        return state.lock(operation.lock, LockNow(number, now.depth + 1, scoped, now.shared))
     if isinstance(operation, Block) and program.things[operation.thing]:
         thing = state.things[operation.thing]
         if not is_opened(program, state, operation, actor.awaits[0]):
@@ -404,6 +480,9 @@ def may_pass(
         return not living - {number}
     if operation.timed and not at_once:
         return True
+    if isinstance(operation, Take):
+        owner = state.locks[operation.lock].owner
+        return owner < 0 or (owner == number and program.reentrant[operation.lock])
     if isinstance(operation, Join):
         if number == 0 and not operation.exits and not at_once:
             return True
@@ -514,6 +593,7 @@ def optimist(program: Program, state: State) -> Future:
     """
     pools = range(len(program.sizes))
     help_all: Job = (
+        *(Release(lock, whole=True) for lock in range(len(program.reentrant))),
         *(Signal(thing) for thing in range(len(program.things))),
         *(Settle(f, fails=True) for f in program.promised),
         *(Submit(program.spare[p]) for p in pools if not state.pools[p].closed),
@@ -644,6 +724,8 @@ def _thread(program: Program, state: State, number: int, actor: Actor, when: Sin
             wait = _thread_wait(program, operation, number, since_ns)
         elif isinstance(operation, Block):
             wait = _object_wait(program, state, operation, actor, since_ns)
+        elif isinstance(operation, Take):
+            wait = _lock_wait(program, state, operation, since_ns)
         else:
             assert isinstance(operation, Await)
             wait = _future_wait(operation, actor.awaits, since_ns)
@@ -680,6 +762,22 @@ def _object_wait(
     woken = is_opened(program, state, operation, before)
     name = f"{kind}.wait"
     return ObjectWait(name, thing, timeout_ns, None, since_ns, signalled=woken)
+
+
+def _lock_wait(program: Program, state: State, operation: Take, since_ns: int) -> LockWait:
+    kind = "RLock" if program.reentrant[operation.lock] else "Lock"
+    now = state.locks[operation.lock]
+    return LockWait(
+        f"{kind}.acquire",
+        Object(ObjectId(len(program.things) + operation.lock + 1), kind),
+        1 if operation.timed else None,
+        None,
+        since_ns,
+        ThreadId(now.owner + 1) if now.owner >= 0 else None,
+        scoped=now.scoped,
+        reentrant=program.reentrant[operation.lock],
+        released_by=(ThreadId(1),) if now.shared else (),
+    )
 
 
 def _future_wait(operation: Await, awaits: tuple[int, ...], since_ns: int) -> FutureWait:
@@ -743,8 +841,9 @@ class Taste:
     promises: tuple[int, int] = (0, 1)
     length: tuple[int, int] = (1, 2)
     weights: tuple[int, ...] = (6, 8, 2, 0, 0, 0)
-    """of submit, await, settle, cancel, close, drain, join, block, signal"""
+    """of submit, await, settle, cancel, close, drain, join, block, signal, take, release"""
     things: tuple[int, int] = (0, 0)
+    locks: tuple[int, int] = (0, 0)
     several: float = 0.3
     """how often a wait is for several futures"""
     timed: float = 0.05
@@ -785,11 +884,23 @@ TASTES: Final = (
         timed=0.1,
         hidden=0.1,
     ),
+    Taste(
+        "locks",
+        threads=(1, 3),
+        tasks=(1, 2),
+        pools=(1, 1),
+        locks=(1, 2),
+        length=(1, 3),
+        weights=(4, 5, 1, 0, 0, 1, 2, 0, 0, 14, 3),
+        timed=0.1,
+        hidden=0.1,
+        exits=0.3,
+    ),
     Taste("workers", pools=(1, 1), tasks=(3, 4), promises=(0, 0), weights=(6, 9, 0, 0, 0, 0)),
 )
 
 
-_ANYTHING: Final = Taste("anything", weights=(4, 8, 4, 1, 0, 0, 1, 2, 1))
+_ANYTHING: Final = Taste("anything", weights=(4, 8, 4, 1, 0, 0, 1, 2, 1, 2, 2))
 """What jobs do next that did something else in the program as it was made."""
 
 
@@ -809,7 +920,10 @@ def random_program(rng: random.Random, taste: Taste) -> Program:
     )
     promised = range(first_promise, first_promise + promises)
     things = tuple(rng.choice((0, 2, 3)) for _ in range(rng.randint(*taste.things)))
-    maker = _Maker(rng, taste, range(threads, jobs), len(sizes), promised, threads, len(things))
+    locks = rng.randint(*taste.locks) if taste.locks[1] else 0
+    reentrant = tuple(rng.random() < 0.4 for _ in range(locks))
+    tasks_ = range(threads, jobs)
+    maker = _Maker(rng, taste, tasks_, len(sizes), promised, threads, len(things), locks)
     bodies = [maker.job(number) for number in range(jobs)]
     # somebody submits most of the tasks
     for task in range(threads, jobs):
@@ -827,11 +941,16 @@ def random_program(rng: random.Random, taste: Taste) -> Program:
     unknown = frozenset(p for p in range(len(sizes)) if rng.random() < taste.unknown_size)
     spare = ((),) * (len(sizes) + 1)
     jobs_ = (*bodies, *spare)
-    return Program(jobs_, threads, home, sizes, promises, hidden, unseen, unknown, things)
+    return Program(
+        jobs_, threads, home, sizes, promises, hidden, unseen, unknown, things, reentrant
+    )
 
 
 _JOIN: Final = 6
 """Index of a join's weight."""
+
+_TAKE: Final = 9
+"""Index of a take's weight."""
 
 
 @dataclass(slots=True)
@@ -845,6 +964,7 @@ class _Maker:
     promises: range
     threads: int
     things: int
+    locks: int
 
     def job(self, number: int) -> Job:
         operations = [self.operation() for _ in range(self.rng.randint(*self.taste.length))]
@@ -872,6 +992,11 @@ class _Maker:
             return Block(rng.randrange(self.things), timed=rng.random() < taste.timed)
         if kind == _JOIN + 2 and self.things:
             return Signal(rng.randrange(self.things))
+        if kind == _TAKE and self.locks:
+            scoped = rng.random() < 0.5
+            return Take(rng.randrange(self.locks), rng.random() < taste.timed, scoped)
+        if kind == _TAKE + 1 and self.locks:
+            return Release(rng.randrange(self.locks))
         return self._await(futures)
 
     def _some_pools(self) -> tuple[int, ...]:
@@ -970,7 +1095,8 @@ def _judge_state(
     if rng.random() > 0.2:
         return
     pools, things = len(program.sizes), len(program.things)
-    maker = _Maker(rng, _ANYTHING, program.tasks, pools, program.promised, program.threads, things)
+    locks, threads = len(program.reentrant), program.threads
+    maker = _Maker(rng, _ANYTHING, program.tasks, pools, program.promised, threads, things, locks)
     other = without_cancelling(with_other_future(program, state, maker.job))
     with suppress(OverflowError):
         _sound(other, state, said, Explorer(other, 1_000).future(state))

@@ -31,8 +31,8 @@ from tpanalyze.cores import root_causes
 from tpanalyze.describe import Words
 from tpanalyze.horn import Rule, greatest_closed_subset
 from tpanalyze.kinds.case import Case
-from tpanalyze.model import FutureWait, PoolId, Snapshot, ThreadState
-from tpanalyze.rules import RULES, RuleSource, futures, pools
+from tpanalyze.model import FutureWait, LockWait, PoolId, Snapshot, ThreadState
+from tpanalyze.rules import RULES, RuleSource, futures, locks, pools
 from tpanalyze.waitgraph import WaitGraph, build
 
 SEED = 1
@@ -136,6 +136,23 @@ def test_it_matters_whether_a_cancelled_task_is_still_in_the_queue(
 ) -> None:
     monkeypatch.setattr(futures, "tasks_in_queues", lambda snapshot: frozenset(snapshot.tasks))
     assert is_killed(RULES, "closing")
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        lambda *_: True,
+        lambda *_: False,
+        lambda _, wait: wait.reentrant,
+        lambda _, wait: wait.reentrant or wait.scoped,
+    ],
+    ids=["always", "never", "only of an RLock", "whoever has released it, whatever its owner does"],
+)
+def test_it_matters_who_may_release_a_lock(
+    monkeypatch: pytest.MonkeyPatch, kept: Callable[[Snapshot, LockWait], bool]
+) -> None:
+    monkeypatch.setattr(locks, "is_kept_by_its_owner", kept)
+    assert is_killed(RULES, "locks")
 
 
 # -- cores and moments, along random runs ----------------------------------------------------------

@@ -139,7 +139,7 @@ class DeedWords:
 
     def _contend(self, fields: Sequence[int]) -> str:
         _, _, _, _, owner, since, *_ = fields
-        held = f", which {self.who(owner)} has{self._at(since)}" if owner else ""
+        held = f", which {self.who(owner)} took{self._at(since)}" if owner else ""
         return self._block(fields) + held
 
 

@@ -4,7 +4,8 @@ A thread is taken to stand still if, for at least `LONG_NS`, it has
 
 * blocked on an object, without a timeout, that a thread may still signal;
 * waited for a promise that a thread may still set;
-* waited for a task of another process, while nothing came from there; or
+* waited for a task of another process, while nothing came from there;
+* waited for a lock whose owner stands still, while another thread may release it; or
 * stood at one place outside of any recorded wait, without using the processor, as two looks found.
 
 None of these can be told apart from a healthy service that has nothing to do, unless somebody waits
@@ -37,6 +38,7 @@ from tpanalyze.model import (
 )
 from tpanalyze.rules import RULES, RuleSource
 from tpanalyze.rules.ask import is_called_away, is_kept_by_its_owner, is_promise
+from tpanalyze.rules.locks import a_lock_may_be_released_by_any_thread_that_moves
 from tpanalyze.waitgraph import WaitGraph, build
 
 LONG_NS: Final = 1_000_000_000
@@ -59,9 +61,13 @@ class Standstill:
 
 
 def if_all_stands_still(snapshot: Snapshot) -> WaitGraph:
-    """Return the wait-for graph in which what stands still does so for ever."""
+    """Return the wait-for graph in which what stands still does so for ever.
+
+    And in which each lock is released by its owner, if it is.
+    """
     still = frozenset(_still(snapshot))
-    return build(snapshot, [_without(source, still) for source in RULES])
+    sources = [s for s in RULES if s is not a_lock_may_be_released_by_any_thread_that_moves]
+    return build(snapshot, [_without(source, still) for source in sources])
 
 
 def _without(source: RuleSource, heads: frozenset[Atom]) -> RuleSource:
@@ -91,14 +97,8 @@ def is_away_long(snapshot: Snapshot, task: Task) -> bool:
 
 
 def blocks_long(snapshot: Snapshot, thread: Thread) -> bool:
-    """Return whether the thread has long blocked on an object, and is not parked there.
-
-    Or on a lock that not only its owner may release.
-    """
+    """Return whether the thread has long blocked on an object, and is not parked there."""
     wait = thread.wait
-    if isinstance(wait, LockWait):
-        kept = wait.timed or is_kept_by_its_owner(snapshot, wait)
-        return not kept and _is_long(snapshot, wait.since_ns)
     if not isinstance(wait, ObjectWait) or wait.timed or wait.signalled:
         return False
     return not is_called_away(thread) and _is_long(snapshot, wait.since_ns)
@@ -125,11 +125,11 @@ def standstills(snapshot: Snapshot, graph: WaitGraph) -> list[Standstill]:
 
     `graph` is that of :func:`if_all_stands_still`.
     """
-    still = frozenset(_still(snapshot))
+    still = frozenset(_still(snapshot)) | frozenset(_wants_what_others_may_release(snapshot))
     groups: list[tuple[set[Atom], set[Atom]]] = []
     for waiter in _waiters(snapshot, graph):
         causes = still.intersection(_leads_to(graph, waiter))
-        if not causes:
+        if not causes or (causes == {waiter} and _waits_for_its_own_lock(snapshot, waiter)):
             continue
         waiters = {waiter}
         for group in [g for g in groups if g[0] & causes]:
@@ -138,6 +138,20 @@ def standstills(snapshot: Snapshot, graph: WaitGraph) -> list[Standstill]:
             waiters |= group[1]
         groups.append((set(causes), waiters))
     return [_standstill(causes, waiters) for causes, waiters in groups]
+
+
+def _wants_what_others_may_release(snapshot: Snapshot) -> Iterator[Atom]:
+    """Yield who waits for a lock that not only its owner may release."""
+    for thread in snapshot.threads.values():
+        wait = thread.wait
+        if isinstance(wait, LockWait) and not is_kept_by_its_owner(snapshot, wait):
+            yield moves(thread.id)
+
+
+def _waits_for_its_own_lock(snapshot: Snapshot, waiter: Atom) -> bool:
+    """Return whether the thread took the lock itself, to be woken by whoever releases it."""
+    wait = snapshot.threads[ThreadId(waiter.id)].wait if waiter.kind is AtomKind.MOVES else None
+    return isinstance(wait, LockWait) and wait.owner == waiter.id
 
 
 def _waiters(snapshot: Snapshot, graph: WaitGraph) -> Iterator[Atom]:

@@ -14,7 +14,7 @@ begins when a thread gets the lock and is over when it is released.
 
 So either the one who waits sees the change, or the one who makes it sees that somebody waits; and
 where both tell, the later turn holds.  While somebody is told to wait, nobody who has released the
-lock is told to have it.
+lock is told to have it.  (With the GIL, which lets all threads see these steps in one order.)
 """
 
 from __future__ import annotations

@@ -87,6 +87,9 @@ def install(monitor: Monitor, threading: ModuleType) -> None:
     if ours and isinstance(before, Keeper) and before.monitor.active:
         monitor.complain("locks are recorded by another recording already; not by this one")
         return
+    if compat.FREE_THREADED:
+        monitor.complain("without the GIL locks are not recorded")
+        return
     if not ours and not compat.are_plain_locks(threading):
         monitor.complain("threading.Lock is not Python's own here: locks are not recorded")
         return
