@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import signal
@@ -308,6 +309,26 @@ def test_a_trace_alone_names_those_of_its_children(
     assert tpanalyze([str(tmp_path / "trace.jsonl")]) == 0
     said = capsys.readouterr().err
     assert f"trace.{child.header['pid']}.trace.jsonl" in said
+
+
+def test_the_children_of_a_packed_trace_are_packed_and_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "app.py").write_text(MULTIPROCESSING)
+    command = [sys.executable, "-W", "ignore", "-m", "tprecord", "-q", "--gzip"]
+    subprocess.run(
+        [*command, "-o", "trace.jsonl.gz", "app.py", "fork"],
+        timeout=PATIENCE_S,
+        cwd=tmp_path,
+        env=environment(PYTHONPATH=f"{ROOT}:{SITE}"),
+        check=True,
+    )
+    (child,) = tmp_path.glob("trace.*.trace.jsonl.gz")
+    assert b'"reason":"exit"' in gzip.decompress(child.read_bytes())
+    assert tpanalyze([str(tmp_path / "trace.jsonl.gz")]) == 0
+    assert child.name in capsys.readouterr().err
+    assert tpanalyze([str(tmp_path)]) == 0
+    assert "child of" in capsys.readouterr().out
 
 
 def test_several_traces_give_pictures_beside_each_and_one_array_of_reports(

@@ -303,6 +303,54 @@ pool.apply_async(page, callback=stop).get()
     )
 
 
+def test_who_waits_for_a_pool_that_was_terminated_waits_for_ever(tmp_path: Path) -> None:
+    source = """
+begun = Event()
+def work():
+    begun.set()
+    Event().wait(0.1)
+pool = ThreadPool(1)
+task = pool.apply_async(work)
+begun.wait()
+pool.terminate()
+task.get()
+"""
+    report = hang(tmp_path, source)
+    assert report.findings[0].kind == "blocked-handler"
+    assert waits(report) == [("main", "AsyncResult.get", 10)]
+
+
+def test_an_iterable_that_waits_for_its_own_items_blocks_the_thread_that_asks_it(
+    tmp_path: Path,
+) -> None:
+    source = """
+there = Event()
+def numbers():
+    yield 1
+    there.wait()
+    yield next(found) + next(found)
+pool = ThreadPool(2)
+found = pool.imap(page, numbers())
+there.set()
+Event().wait()
+"""
+    report = hang(tmp_path, source)
+    assert report.findings[0].kind == "blocked-handler"
+    assert waits(report) == [("_handle_tasks", "IMapIterator.next", 6)]
+    assert "asks an iterable for its next item" in report.findings[0].summary
+
+
+def test_of_tasks_behind_an_iterable_that_waits_nothing_is_claimed(tmp_path: Path) -> None:
+    source = """
+def numbers():
+    yield pool.apply(page)
+pool = ThreadPool(2)
+list(pool.imap(page, numbers()))
+"""
+    report = hang(tmp_path, source, Verdict.STALLED)
+    assert ("main", "IMapIterator.next", 5) in waits(report)
+
+
 def test_a_join_is_stuck_behind_a_worker_that_starves(tmp_path: Path) -> None:
     source = """
 def book(): return pool.apply(page)

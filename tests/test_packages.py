@@ -1,6 +1,7 @@
 """Real packages with executors and futures of their own, recorded.
 
-They are not needed to develop: ``pip install asgiref langchain-core s3transfer`` and these run.
+They are not needed to develop: ``pip install asgiref joblib langchain-core s3transfer``, and these
+run.
 """
 
 from __future__ import annotations
@@ -92,6 +93,41 @@ def test_s3transfer_s_bounded_executor_starves(tmp_path: Path) -> None:
     (finding,) = report.findings
     assert finding.kind == "pool-starvation"
     assert "for task 2 (Job.__call__), which is queued" in finding.summary
+
+
+JOBLIB = """
+from joblib import Parallel, delayed
+from joblib.parallel import get_active_backend
+from threading import Barrier
+def page(number):
+    return number
+def book(number):
+    return {inner}
+both = Barrier(2)
+with Parallel(n_jobs=2, backend="threading") as parallel:
+    print(parallel(delayed(book)(number) for number in range(2)))
+"""
+
+
+@needs("joblib", "joblib")
+def test_joblib_s_threads_run_tasks_of_their_pool(tmp_path: Path) -> None:
+    run = record_source(tmp_path, JOBLIB.format(inner="page(number)"))
+    trace = run.trace
+    submits = trace.of("submit")
+    assert [e["task"] for e in trace.of("pass")] == [e["task"] for e in trace.of("finish")]
+    assert len(submits) == len(trace.of("finish")) > 0
+    report = analyze(run.trace_path)
+    assert report.verdict is Verdict.NONE and report.quality.complete, report.quality.remarks
+
+
+@needs("joblib", "joblib")
+def test_joblib_s_threads_that_ask_their_own_pool_starve_it(tmp_path: Path) -> None:
+    inner = "(both.wait(), parallel._backend._pool.apply(page, (number,)))"
+    report = hang(tmp_path, JOBLIB.format(inner=inner))
+    (finding,) = report.findings
+    assert finding.kind == "pool-starvation"
+    operations = [p.wait.operation for p in finding.core if p.wait is not None]
+    assert operations == ["Pool.apply", "Pool.apply"]
 
 
 ASGIREF = """

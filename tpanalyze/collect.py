@@ -29,7 +29,8 @@ def children_beside(trace: str) -> list[str]:
     """Return the traces that children of a run have left beside that of its first process."""
     path = Path(trace)
     stem = path.name.removesuffix(".gz").removesuffix(".jsonl").removesuffix(".trace")
-    names = (other.name for other in path.parent.glob("*.trace.jsonl"))
+    beside = (path.parent.glob(f"*.trace{suffix}") for suffix in _SUFFIXES)
+    names = (other.name for others in beside for other in others)
     return sorted(
         str(path.parent / name)
         for name in names

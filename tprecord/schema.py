@@ -285,8 +285,8 @@ EVENTS: Final[tuple[EventSpec, ...]] = (
     EventSpec(
         BREAK,
         "break",
-        "the pool breaks, since an initializer has failed: it takes no more tasks, and those in "
-        "its queue fail",
+        "the pool breaks, since an initializer has failed or a process has died: it takes no more "
+        "tasks, and those in its queue fail",
         (_POOL,),
     ),
     EventSpec(

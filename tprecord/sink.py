@@ -44,14 +44,21 @@ def default_path(program: str, pid: int) -> str:
     return f"{safe or 'python'}-{pid}.trace.jsonl"
 
 
+PACKED = ".gz"
+"""The end of a packed trace's name; what a child writes is packed if its name has it."""
+
+
 def path_of_child(path: str, pid: int) -> str:
     """Return the name of a child's trace: that of the first process's with the child's pid in it.
 
     >>> path_of_child("/tmp/app-17.trace.jsonl", 18), path_of_child("/tmp/run", 18)
     ('/tmp/app-17.18.trace.jsonl', '/tmp/run.18.trace.jsonl')
+    >>> path_of_child("run.jsonl.gz", 18)
+    'run.18.trace.jsonl.gz'
     """
-    stem = path.removesuffix(".jsonl").removesuffix(".trace")
-    return f"{stem}.{pid}.trace.jsonl"
+    unpacked = path.removesuffix(PACKED)
+    stem = unpacked.removesuffix(".jsonl").removesuffix(".trace")
+    return f"{stem}.{pid}.trace.jsonl{path[len(unpacked) :]}"
 
 
 class Sink:
@@ -287,7 +294,7 @@ class LateSink:
         self._tail.clear()
         if self._abandoned or not _has_event(self._held):
             return True
-        sink = Sink(self.path, new=True)
+        sink = Sink(self.path, new=True, packed=self.path.endswith(PACKED))
         self.path = sink.path
         sink.tail += self._opens(sink.path) + self._held
         self._held.clear()
