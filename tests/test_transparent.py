@@ -187,7 +187,7 @@ child()
 
 def test_recordings_that_have_ended_leave_nothing_behind(tmp_path: Path) -> None:
     source = """
-import gc, glob, os, sys, threading
+import gc, glob, os, sys, threading, time
 from concurrent.futures import ThreadPoolExecutor
 import tprecord
 from tprecord.recording import Recording
@@ -197,8 +197,12 @@ for n in range(6):
     with tprecord.record(f"{n}.jsonl"): use()
 threading.Thread(target=int).start()
 del n
-gc.collect()
-print(sum(type(thing) is Recording for thing in gc.get_objects()))
+def left():
+    gc.collect()
+    return sum(type(thing) is Recording for thing in gc.get_objects())
+deadline = time.monotonic() + 30  # the writer's thread goes in a moment
+while left() and time.monotonic() < deadline: time.sleep(0.02)
+print(left())
 if not os.fork():
     use()
     sys.stdout.flush()

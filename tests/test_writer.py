@@ -15,7 +15,7 @@ from tprecord.buffer import Buffer
 from tprecord.look import Look
 from tprecord.names import Names
 from tprecord.schema import BEAT, GONE, STACK
-from tprecord.sink import Sink
+from tprecord.sink import LateSink, Sink
 from tprecord.writer import Writer
 
 
@@ -112,6 +112,43 @@ def test_our_own_thread_is_none_of_the_program_s(parts: Parts) -> None:
     names = [row["name"] for row in rows if isinstance(row, dict) and "thread" in row]
     assert sorted(names) == ["MainThread", "theirs"]
     assert sum(row[0] == STACK for row in rows if isinstance(row, list)) == 2
+
+
+def test_who_comes_a_moment_too_late_writes_nothing_after_the_last_line(parts: Parts) -> None:
+    """It has seen that there is something to write, and gets to it when the trace has ended."""
+    parts.buffer.add(GONE, 1)
+    parts.writer.close("exit")
+    at_the_end = parts.path.read_bytes()
+    assert parts.rows()[-1] == {"end": 1, "reason": "exit"}
+    parts.buffer.add(GONE, 2)
+    parts.writer._is_behind = lambda: True  # type: ignore[method-assign]
+    parts.writer.flush()
+    assert parts.path.read_bytes() == at_the_end
+
+
+def test_a_write_that_does_not_come_back_ends_the_trace_without_its_last_line(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tprecord.writer.STUCK_S", 0.01)
+    parts.writer.flush()
+    before = parts.path.read_bytes()
+    with parts.writer._writing:  # somebody is at it, and stays
+        for _ in range(3):
+            parts.buffer.add(GONE, 1)
+        parts.writer.close("exit")
+        assert parts.complaints == ["the trace is not whole: at least 3 events are missing"]
+    parts.writer.flush()
+    parts.sink.tail.extend(b"[1]\n")
+    parts.sink.write()  # it comes back after all
+    assert parts.path.read_bytes() == before
+
+
+def test_a_late_file_does_not_come_to_be_after_the_end(tmp_path: Path) -> None:
+    sink = LateSink(str(tmp_path / "child.jsonl"), lambda _: b"{}\n")
+    sink.close()
+    sink.tail.extend(b"[1,2,3]\n")
+    assert sink.write()
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])

@@ -247,7 +247,7 @@ class Sink:
             self.close()
 
     def close(self) -> None:
-        """Close the file if it is still ours."""
+        """Close the file if it is still ours; what is written afterwards goes nowhere."""
         try:
             if self._packer is not None:
                 self._packer.end(self._out)
@@ -256,6 +256,7 @@ class Sink:
                 os.close(self._descriptor)
         except OSError:
             pass  # the app has closed it
+        self._abandoned = True
 
 
 class LateSink:
@@ -308,7 +309,8 @@ class LateSink:
             self._sink.abandon()
 
     def close(self) -> None:
-        """Close the file if there is one."""
+        """Close the file if there is one; none comes to be any more."""
+        self._abandoned = True
         if self._sink is not None:
             self._sink.close()
 

@@ -46,6 +46,9 @@ SLOW_NS = 100_000_000
 PATIENCE_NS = 500_000_000
 """How long the end of the process waits for a pipe whose reader is behind."""
 
+STUCK_S = 1.0
+"""How long it waits for a write that another thread is at."""
+
 LOOK_NS = 2_000_000_000
 """Nanoseconds between two looks at the coroutines that waiting threads wait for, in a program that
 is never silent."""
@@ -206,7 +209,8 @@ class Writer:
             try:
                 # C code calls C code: if a Ctrl-C lands right behind it, it is known who has it.
                 got.extend(map(self._writing.acquire, (False,)))
-                going_on = True in got and self._write()
+                # Under the lock, who ends the trace has it either before this or after it.
+                going_on = True in got and not self._ended and self._write()
             finally:
                 if True in got:
                     self._writing.release()
@@ -278,7 +282,7 @@ class Writer:
 
     def close(self, reason: str) -> None:
         """Write the rest and the last line, and close the file; say what is lost."""
-        if self._writing.acquire(True, 1.0):  # a daemon thread may have been ended holding it
+        if self._writing.acquire(True, STUCK_S):
             try:
                 deadline = perf_counter_ns() + PATIENCE_NS
                 drained = self._write_until(deadline)
@@ -294,6 +298,10 @@ class Writer:
                     self._complain(f"the trace is not whole: at least {lost} events are missing")
             finally:
                 self._writing.release()
+        else:  # a write does not come back, or a daemon thread was ended in the middle of one
+            self._ended = True
+            lost = self._buffer.dropped - self._dropped_before + len(self._buffer)
+            self._complain(f"the trace is not whole: at least {lost} events are missing")
         self._sink.close()
         self._threads = 0
         self._end_nap()

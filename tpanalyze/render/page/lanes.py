@@ -126,6 +126,20 @@ def _pool(report: Report, number: PoolId) -> str:
     return f"pool {number}" if pool is None else pool_name(pool)
 
 
+def _lanes(threads: Integers, order: list[ThreadId]) -> Integers:
+    """Return the place of each thread in `order`, -1 for one that is not there.
+
+    A number may be of any size, so nothing here is as long as one is great.
+    """
+    if not order:
+        return np.full(len(threads), -1, dtype=np.int64)
+    numbers = np.array(order, dtype=np.int64)
+    by_number = np.argsort(numbers)
+    at = np.minimum(np.searchsorted(numbers, threads, sorter=by_number), len(order) - 1)
+    places = by_number[at]
+    return np.where(numbers[places] == threads, places, -1)
+
+
 def _rows(
     timeline: Timeline,
     order: list[ThreadId],
@@ -137,11 +151,9 @@ def _rows(
     state = timeline.state
     table = np.array(flat, dtype=np.int64).reshape(-1, WIDTH)
     still = np.arange(len(table)) >= ended
-    lane_of = np.full(max([0, *order]) + 2, -1, dtype=np.int64)
-    lane_of[np.array(order, dtype=np.int64)] = np.arange(len(order))
-    inside = np.clip(table[:, 1], 0, len(lane_of) - 1)
-    chosen = ((table[:, 0] == BUSY) | (table[:, 0] == BLOCKED)) & (lane_of[inside] >= 0)
-    kind, thread, _, task, call, start, end, site = table[chosen].T
+    lane = _lanes(table[:, 1], order)
+    chosen = ((table[:, 0] == BUSY) | (table[:, 0] == BLOCKED)) & (lane >= 0)
+    kind, _, _, task, call, start, end, site = table[chosen].T
     still = still[chosen]
     calls = np.array([(c.function, c.site) for c in state.calls], dtype=np.int64)
     names = calls[call, 0] if len(table) else call
@@ -153,7 +165,7 @@ def _rows(
     end = np.maximum(np.clip(end, 0, limit) * scale // unit_ns, start)
     rows = np.stack(
         [
-            lane_of[thread],
+            lane[chosen],
             start,
             end,
             np.where(kind == BUSY, RUNNING, WAITING) + OPEN * still,
