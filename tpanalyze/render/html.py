@@ -30,7 +30,6 @@ from tpanalyze.render.page.loads import loads
 from tpanalyze.render.page.people import People
 from tpanalyze.render.page.pieces import element, items, text
 from tpanalyze.render.page.script_json import Json, script_json
-from tpanalyze.render.palette import Role
 from tpanalyze.story import Story
 from tpanalyze.timeline import Timeline
 
@@ -165,8 +164,9 @@ class _Page:
             words.append(f"… and {more:,} more")
         spoken = items(words) or "<p>Nobody waits for anything recorded.</p>"
         yield (
-            "<figcaption>Click a worker, thread, pool or queued task to see its places and story. "
-            f"<details><summary>The graph in words</summary>{spoken}</details></figcaption>"
+            '<figcaption><span class="hint">Click a worker, thread, pool or queued task to see its '
+            "places and story.</span> <details><summary>The graph in words</summary>"
+            f"{spoken}</details></figcaption>"
         )
         yield '</figure>\n<aside id="panel" aria-live="polite" aria-label="Details"></aside>\n'
         yield "</div>\n</section>\n"
@@ -245,14 +245,13 @@ class _Page:
             element("button", said, type="button", data_do=what, title=title, aria_label=title)
             for what, said, title in buttons
         )
-        called = lane_standings(self.report)
+        called = lane_standings(self.report) if self.report.findings else {}
         legend = "".join(
             f'<li><span class="key {name}"></span>{said}</li>'
             for name, said in (
                 ("running", "runs a task"),
                 ("waiting", "waits"),
-                ("core", called[Role.CORE]),
-                ("victim", called[Role.VICTIM]),
+                *((str(role), words) for role, words in called.items()),
             )
         )
         yield f'<div class="bar" role="toolbar" aria-label="Timeline">{row}'
