@@ -14,6 +14,7 @@ import pytest
 
 from tests.recorded import PATIENCE_S, ROOT, Trace, environment, hanging, read, until
 from tests.test_classics import TRACES
+from tests.test_html import Outline
 from tpanalyze import analyze
 from tpanalyze.cli import run as tpanalyze
 from tpanalyze.findings import Verdict
@@ -341,6 +342,24 @@ def test_several_traces_give_pictures_beside_each_and_one_array_of_reports(
     assert len(list(tmp_path.glob("*.dot"))) == 2
     assert tpanalyze([str(tmp_path), f"--svg={tmp_path / 'one.svg'}"]) == 2
     assert tpanalyze([str(tmp_path), "--explain", "1"]) == 2
+
+
+def test_the_page_of_each_process_names_all_of_the_run_and_leads_to_their_pages(
+    tmp_path: Path,
+) -> None:
+    _, (child,) = record(tmp_path, MULTIPROCESSING, "fork")
+    folder = tmp_path / "a run"
+    folder.mkdir()
+    for trace in tmp_path.glob("*.jsonl"):
+        trace.rename(folder / trace.name)
+    assert tpanalyze([str(folder), "--html", "-q"]) == 0
+    pages = {page.name: Outline(page.read_text("utf-8")) for page in folder.glob("*.html")}
+    assert len(pages) == 2
+    for name, page in pages.items():
+        said = " ".join(page.words)
+        assert "Processes of this run" in said and f"child ({child.header['pid']})" in said
+        (link,) = (link for link in page.links if link.endswith(".html"))
+        assert link == f"./{({*pages} - {name}).pop()}"
 
 
 def test_a_folder_without_traces_is_said_to_be_one(

@@ -22,6 +22,8 @@ from tests.timeline_samples import crawl
 from tests.tracegen import TraceGen
 from tpanalyze.analysis import Run
 from tpanalyze.cli import run as cli
+from tpanalyze.findings import Verdict
+from tpanalyze.kinship import Relative
 from tpanalyze.render.dot import DotOptions, render_dot
 from tpanalyze.render.graphviz_run import render
 from tpanalyze.render.html import HtmlOptions, render_html
@@ -195,3 +197,17 @@ def test_the_command_writes_the_page_and_knows_it_again_as_its_own(tmp_path: Pat
     (tmp_path / "app.html").write_text("<p>mine</p>")
     assert cli([str(trace), "--html", "-q"]) == 2
     assert (tmp_path / "app.html").read_text() == "<p>mine</p>"
+
+
+@given(HOSTILE)
+@settings(max_examples=30)
+def test_no_name_of_a_process_breaks_out_of_the_table_of_processes(name: str) -> None:
+    run = tpanalyze.load(SAMPLES[0] / "trace.jsonl", deeds=True)
+    assert run.deeds is not None
+    family = (
+        Relative("main (1)", 0, Verdict.NONE, "none", None),
+        Relative(name, 1, Verdict.DEADLOCK, f"DEADLOCK  {name}", f"{name}.html"),
+    )
+    page = Outline(render_html(run.report, run.timeline, run.deeds, None, family=family))
+    (link,) = (link for link in page.links if link.endswith(".html"))
+    assert link.startswith("./")

@@ -10,7 +10,8 @@ import pytest
 
 import tpanalyze
 from tests.recorded import ROOT, read
-from tools.samples import RESULTS, analysed, samples
+from tools.gallery import samples
+from tools.samples import RESULTS, analysed
 
 SAMPLES = samples()
 KEPT = [(sample, result) for sample in SAMPLES for result in RESULTS if (sample / result).exists()]

@@ -51,19 +51,23 @@ class Script:
     def wait(self, moment: int, thread: int, task: int, site: int) -> None:
         self.at(moment, schema.WAIT, thread, 1, 1, -1, site, task, task)
 
-    def run(self) -> tuple[Report, Timeline]:
-        """Write the events in their order, and read them."""
+    def data(self) -> bytes:
+        """Write the events in their order; they are gone then."""
         now = 0
         while self.events:
             moment, _, (kind, thread, *fields) = heapq.heappop(self.events)
             self.trace.event(kind, thread, *fields, dt=moment - now)
             now = moment
-        return run_of(self.trace.data())
+        return self.trace.data()
+
+    def run(self) -> tuple[Report, Timeline]:
+        """Write the events in their order, and read them."""
+        return run_of(self.data())
 
 
-def crawl(
+def crawled(
     pages: int = 60, workers: int = 4, *, deadlock: bool = True, tail: int = 60_000 * MS
-) -> tuple[Report, Timeline]:
+) -> Script:
     """Workers fetch pages, each waits for a parser; in the end, perhaps, the pool starves itself.
 
     `tail`: for so long nothing happens after that.
@@ -124,7 +128,14 @@ def crawl(
         script.wait(begin + 3 * MS, main, tasks[0], in_main)
         end = begin + 50 * MS
     script.at(end + tail, schema.BEAT, 0)
-    return script.run()
+    return script
+
+
+def crawl(
+    pages: int = 60, workers: int = 4, *, deadlock: bool = True, tail: int = 60_000 * MS
+) -> tuple[Report, Timeline]:
+    """Return what the analyser makes of `crawled`."""
+    return crawled(pages, workers, deadlock=deadlock, tail=tail).run()
 
 
 @cache

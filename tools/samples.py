@@ -14,12 +14,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tools import gallery
+from tools.gallery import samples
 from tools.hang import record_until_it_hangs
 from tpanalyze.errors import EXIT_DEADLOCK, EXIT_NOTHING_FOUND
 from tpanalyze.findings import Verdict
 
-ROOT = Path(__file__).resolve().parent.parent
-SAMPLES = ROOT / "traces"
 LINGER_S = 2.5
 MOST_BYTES = 200_000
 """What is larger is not kept: a thousand victims fill a megabyte of JSON."""
@@ -31,11 +31,6 @@ RESULTS = {
     "timeline.svg": ("--timeline=-",),
 }
 """What a sample has beside its trace, and the options of ``tpanalyze`` that make it."""
-
-
-def samples() -> list[Path]:
-    """Return the directories of the samples, by name."""
-    return sorted(program.parent for program in SAMPLES.glob("*/program.py"))
 
 
 def analysed(sample: Path, result: str) -> bytes:
@@ -84,6 +79,7 @@ def main(arguments: list[str]) -> int:
             if len(data) <= MOST_BYTES:
                 (sample / result).write_bytes(data)
         sys.stdout.write(f"{sample.name}\n")
+    gallery.write(samples())
     return 0
 
 

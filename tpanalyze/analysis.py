@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from tpanalyze.deeds import Deeds
 from tpanalyze.findings import Report
+from tpanalyze.kinship import Relative
 from tpanalyze.reader import Trace, open_trace
 from tpanalyze.replay import Replay
 from tpanalyze.timeline import Collector, Timeline
@@ -51,6 +52,8 @@ class Run:
     timeline: Timeline
     deeds: Deeds | None = None
     """every event, if `load` was asked to keep them"""
+    family: tuple[Relative, ...] = ()
+    """all processes of the same run, for its page, if several were asked about"""
 
     def intervals(self) -> pd.DataFrame:
         """Return every interval of the run, a row each; see `tpanalyze.frames.intervals`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import webbrowser
@@ -9,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import click
 
@@ -28,6 +30,7 @@ from tpanalyze.progress import Progress
 
 if TYPE_CHECKING:  # --help need not wait for them
     from tpanalyze.analysis import Run, Source
+    from tpanalyze.kinship import Relative
 
 BESIDE = "beside the trace"
 """The value of an output option that was given without one."""
@@ -306,11 +309,12 @@ def _run_several(traces: list[str], options: Options) -> int:
     paths = {name: path for name, path in options.paths.items() if name != "json"}
     of_each = replace(options, quiet=quiet, paths=paths)
     reports = []
+    families = _families(traces, options) if "html" in paths else {}
     for trace in traces:
         if not quiet:
             click.echo(f"==> {trace} <==")
         try:
-            reports.append(_analyse_and_write(trace, of_each))
+            reports.append(_analyse_and_write(trace, of_each, families.get(trace, ())))
         except UserError as error:
             click.echo(f"tpanalyze: {error}", err=True)
         if not quiet:
@@ -327,7 +331,32 @@ def _run_several(traces: list[str], options: Options) -> int:
     return max([*map(_status, reports), *([EXIT_ERROR] if unreadable else [])])
 
 
-def _analyse_and_write(trace: str, options: Options) -> Report:
+def _families(traces: list[str], options: Options) -> dict[str, tuple[Relative, ...]]:
+    """Return for each trace all processes of the run, as the page on that trace names them."""
+    from tpanalyze.analysis import analyze  # noqa: PLC0415
+    from tpanalyze.kinship import Relative, family_tree  # noqa: PLC0415
+
+    reports = []
+    for trace in traces:
+        if trace != STDOUT:  # which can be read but once
+            with contextlib.suppress(UserError), options.progress.step(f"looking at {trace}"):
+                reports.append(analyze(trace, at_ns=_nanoseconds(options.at_s)))
+    members = family_tree(reports)
+
+    def way(there: str, here: str) -> str | None:
+        """Return the way from the page on one trace to that on another."""
+        if there == here:
+            return None
+        path = os.path.relpath(_place(there, "html"), Path(_place(here, "html")).parent)
+        return quote(os.fsencode(path))
+
+    return {
+        here.trace: tuple(Relative.of(each, way(each.report.trace, here.trace)) for each in members)
+        for here in reports
+    }
+
+
+def _analyse_and_write(trace: str, options: Options, family: tuple[Relative, ...] = ()) -> Report:
     """Analyse a trace, print the report, and write what is wanted to where it is wanted."""
     from tpanalyze.analysis import analyze, load  # noqa: PLC0415  # --help need not wait for it
     from tpanalyze.reader import size_of  # noqa: PLC0415
@@ -339,6 +368,7 @@ def _analyse_and_write(trace: str, options: Options) -> Report:
         if any(product.needs >= Needs.RUN for product in products):
             deeds = any(product.needs is Needs.DEEDS for product in products)
             run = load(source, at_ns=at_ns, deeds=deeds, on_read=meter.read)
+            run = replace(run, family=family)
             report: Report = run.report
         else:
             report = analyze(source, at_ns=at_ns, on_read=meter.read)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tpanalyze.findings import Report
+from tpanalyze.findings import Report, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +15,37 @@ class Member:
     report: Report
     generation: int
     """0: no ancestor of it has a report"""
+
+    @property
+    def name(self) -> str:
+        """Return what the process is called: its program, what it is, its number."""
+        header = self.report.header
+        process = f" {header.process}" if header.process else ""
+        return f"{header.program}{process} ({header.pid})"
+
+    @property
+    def outcome(self) -> str:
+        """Return its verdict, and the kinds of what was found."""
+        kinds = dict.fromkeys(finding.kind for finding in self.report.findings)
+        verdict = self.report.verdict
+        return f"{str(verdict).upper()}  {', '.join(kinds)}" if kinds else str(verdict)
+
+
+@dataclass(frozen=True, slots=True)
+class Relative:
+    """One process of a run, as a page on another one of them names it."""
+
+    name: str
+    generation: int
+    verdict: Verdict
+    outcome: str
+    page: str | None
+    """the way from that page to the page on this process, as in a URL; None: it is that page"""
+
+    @classmethod
+    def of(cls, member: Member, page: str | None) -> Relative:
+        """Return the member as a page names it."""
+        return cls(member.name, member.generation, member.report.verdict, member.outcome, page)
 
 
 def family_tree(reports: Sequence[Report]) -> tuple[Member, ...]:

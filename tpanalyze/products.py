@@ -92,7 +92,7 @@ def _html(report: Report, run: Run | None) -> bytes:
     except GraphvizError as error:
         sys.stderr.write(f"tpanalyze: the page has no picture of the graph: {error}\n")
         graph = None
-    return render_html(report, run.timeline, run.deeds, graph).encode()
+    return render_html(report, run.timeline, run.deeds, graph, family=run.family).encode()
 
 
 def _markdown(report: Report, _run: Run | None) -> bytes:

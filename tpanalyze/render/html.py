@@ -12,13 +12,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from tpanalyze.deeds import Deeds
 from tpanalyze.describe import Words, duration, moment
 from tpanalyze.findings import Edge, Finding, Node, NodeKind, Report
+from tpanalyze.kinship import Relative
 from tpanalyze.model import PoolId, QualityGrade, TaskId, ThreadId
 from tpanalyze.render.headline import badge, caption, is_proof, lane_standings, since
 from tpanalyze.render.labels import counted
@@ -29,7 +30,6 @@ from tpanalyze.render.page.loads import loads
 from tpanalyze.render.page.people import People
 from tpanalyze.render.page.pieces import element, items, text
 from tpanalyze.render.page.script_json import Json, script_json
-from tpanalyze.render.palette import Role
 from tpanalyze.story import Story
 from tpanalyze.timeline import Timeline
 
@@ -58,10 +58,15 @@ def render_html(
     deeds: Deeds,
     graph: str | None,
     options: HtmlOptions = _DEFAULTS,
+    *,
+    family: Sequence[Relative] = (),
 ) -> str:
-    """Return the page; `graph` is the SVG of the wait-for graph, if it could be drawn."""
+    """Return the page; `graph` is the SVG of the wait-for graph, if it could be drawn.
+
+    `family`: all processes of the same run, if there are several.
+    """
     story = Story(report, deeds, timeline.state)
-    page = _Page(report, Words.of(report.snapshot), timeline, story, graph, options)
+    page = _Page(report, Words.of(report.snapshot), timeline, story, graph, options, family)
     return "".join(page.parts())
 
 
@@ -73,6 +78,7 @@ class _Page:
     story: Story
     graph: str | None
     options: HtmlOptions
+    family: Sequence[Relative]
 
     def parts(self) -> Iterator[str]:
         people = People(self.report, self.story)
@@ -94,6 +100,7 @@ class _Page:
         yield "<main>\n"
         yield from self._graph()
         yield from self._findings()
+        yield from self._processes()
         yield from self._timeline()
         yield from self._pools(people)
         yield from self._functions()
@@ -133,6 +140,7 @@ class _Page:
         links = [
             ("graph", "Graph"),
             *([("proof", "Why, and what to change")] if findings else []),
+            *([("processes", "Processes")] if self.family else []),
             ("timeline", "Timeline"),
             ("pools", "Pools"),
             ("functions", "Functions"),
@@ -156,8 +164,9 @@ class _Page:
             words.append(f"… and {more:,} more")
         spoken = items(words) or "<p>Nobody waits for anything recorded.</p>"
         yield (
-            "<figcaption>Click a worker, thread, pool or queued task to see its places and story. "
-            f"<details><summary>The graph in words</summary>{spoken}</details></figcaption>"
+            '<figcaption><span class="hint">Click a worker, thread, pool or queued task to see its '
+            "places and story.</span> <details><summary>The graph in words</summary>"
+            f"{spoken}</details></figcaption>"
         )
         yield '</figure>\n<aside id="panel" aria-live="polite" aria-label="Details"></aside>\n'
         yield "</div>\n</section>\n"
@@ -212,6 +221,18 @@ class _Page:
         signature = element("code", text(finding.signature))
         yield f'<p class="caption">signature {signature}</p>\n'
 
+    def _processes(self) -> Iterator[str]:
+        if not self.family:
+            return
+        yield '<section id="processes" aria-labelledby="processes-title">\n'
+        yield '<h2 id="processes-title">Processes of this run</h2>\n'
+        yield '<div class="scroll" tabindex="0" role="group" aria-label="Processes">'
+        yield '<table class="words">'
+        yield "<caption>Each process below its parent, with its page.</caption><thead><tr>"
+        yield '<th scope="col">Process</th><th scope="col">Found</th></tr></thead><tbody>'
+        yield from map(_relative, self.family)
+        yield "</tbody></table></div>\n</section>\n"
+
     # -- what the script draws -------------------------------------------------------------------
 
     def _timeline(self) -> Iterator[str]:
@@ -224,14 +245,13 @@ class _Page:
             element("button", said, type="button", data_do=what, title=title, aria_label=title)
             for what, said, title in buttons
         )
-        called = lane_standings(self.report)
+        called = lane_standings(self.report) if self.report.findings else {}
         legend = "".join(
             f'<li><span class="key {name}"></span>{said}</li>'
             for name, said in (
                 ("running", "runs a task"),
                 ("waiting", "waits"),
-                ("core", called[Role.CORE]),
-                ("victim", called[Role.VICTIM]),
+                *((str(role), words) for role, words in called.items()),
             )
         )
         yield f'<div class="bar" role="toolbar" aria-label="Timeline">{row}'
@@ -323,6 +343,19 @@ class _Page:
         whole = "Nothing is known to be missing from the trace."
         yield f"<p>{whole if quality.complete else 'Parts of the trace are missing.'}</p>\n"
         yield "</section>\n"
+
+
+def _relative(relative: Relative) -> str:
+    """Return the row of a process, which leads to its page."""
+    name = text(relative.name)
+    if relative.page is None:
+        link = f'<b aria-current="page">{name}</b>'
+    else:
+        link = element("a", name, href=f"./{relative.page}")  # a path, whatever it begins with
+    indent = f' style="padding-left:{0.6 + 1.4 * min(relative.generation, 12):.1f}rem"'
+    badge_ = f'<span class="badge {relative.verdict}">{relative.verdict}</span>'
+    kinds = text(relative.outcome.partition("  ")[2])
+    return f'<tr><th scope="row"{indent}>{link}</th><td>{badge_} {kinds}</td></tr>'
 
 
 _COLUMNS: Final = (

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from tpanalyze.describe import counted
 from tpanalyze.escape import terminal
 from tpanalyze.findings import Report, Verdict
-from tpanalyze.kinship import Member, family_tree
+from tpanalyze.kinship import family_tree
 
 
 def render_overview(reports: Sequence[Report], unreadable: int = 0) -> str:
@@ -17,7 +17,10 @@ def render_overview(reports: Sequence[Report], unreadable: int = 0) -> str:
     `unreadable`: so many traces more could not be read.
     """
     members = family_tree(reports)
-    rows = [(_name(member), _verdict(member.report), member.report.trace) for member in members]
+    rows = [
+        (terminal("  " * member.generation + member.name), member.outcome, member.report.trace)
+        for member in members
+    ]
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(2)]
     lines = [_sum(reports, unreadable), ""]
     for name, verdict, trace in rows:
@@ -32,14 +35,3 @@ def _sum(reports: Sequence[Report], unreadable: int) -> str:
         found.append(f"unreadable {unreadable}")
     whole = counted(len(reports) + unreadable, "process", "processes")
     return f"{whole[:1].upper()}{whole[1:]}: {', '.join(found)}"
-
-
-def _name(member: Member) -> str:
-    header = member.report.header
-    process = f" {header.process}" if header.process else ""
-    return terminal(f"{'  ' * member.generation}{header.program}{process} ({header.pid})")
-
-
-def _verdict(report: Report) -> str:
-    kinds = dict.fromkeys(finding.kind for finding in report.findings)
-    return f"{str(report.verdict).upper()}  {', '.join(kinds)}" if kinds else str(report.verdict)
