@@ -53,7 +53,9 @@ def test_the_report_of_a_made_up_situation_is_as_described(name: str) -> None:
 
 
 def test_every_role_of_a_pool_is_in_the_schema() -> None:
-    assert SCHEMA["$defs"]["pool"]["properties"]["role"]["enum"] == [role.value for role in PoolRole]
+    assert SCHEMA["$defs"]["pool"]["properties"]["role"]["enum"] == [
+        role.value for role in PoolRole
+    ]
 
 
 def test_every_key_is_explained_or_says_itself() -> None:
