@@ -183,7 +183,9 @@ def _party(snapshot: Snapshot, party: Party) -> Json:
     thread = None if party.thread is None else snapshot.threads[party.thread]
     task = None if party.task is None else snapshot.tasks.get(party.task)
     wait = party.wait
-    site = wait.site if wait is not None else None if task is None else task.submit_site
+    site = None if wait is None else wait.site
+    if thread is None and task is not None:
+        site = task.submit_site
     source = (
         Node(NodeKind.THREAD, party.thread)
         if party.thread is not None
