@@ -21,7 +21,7 @@ SETTLING = frozenset(
     {
         *(schema.WAIT, schema.DRAIN, schema.JOIN, schema.BLOCK),
         *(schema.FINISH, schema.FAIL, schema.IDLE, schema.GONE, schema.HALT),
-        *(schema.CLOSE, schema.CENSUS),
+        *(schema.CLOSE, schema.CENSUS, schema.CONTEND, schema.FREE),
     }
 )
 """Events after which something can be stuck that was not stuck before."""

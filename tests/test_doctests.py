@@ -32,16 +32,18 @@ def test_the_examples_of_a_module_give_what_they_say(name: str) -> None:
     assert not found.failed
 
 
-def test_the_notebook_of_the_reports_page_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+PAGE = (ROOT / "docs" / "reports.md").read_text(encoding="utf-8")
+PROGRAMS = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize(("program", "makes"), list(zip(PROGRAMS, ["tasks", "hangs"], strict=True)))
+def test_the_programs_of_the_reports_page_run(
+    program: str, makes: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    page = (ROOT / "docs" / "reports.md").read_text(encoding="utf-8")
-    (program,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     trace = ROOT / "traces" / "pool_starvation" / "trace.jsonl"
     (tmp_path / "trace.jsonl").write_bytes(trace.read_bytes())
     monkeypatch.chdir(tmp_path)
     lines = [line for line in program.splitlines() if ".plot(" not in line]  # wants matplotlib
-    assert len(lines) == len(program.splitlines()) - 1
     names: dict[str, object] = {}
     exec(compile("\n".join(lines), "reports.md", "exec"), names)  # noqa: S102  # our own
-    assert "tasks" in names
+    assert makes in names

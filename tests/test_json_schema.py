@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 from tests.recorded import ROOT
 from tests.report_samples import SAMPLES
 from tpanalyze.findings import Report
+from tpanalyze.model import PoolRole
 from tpanalyze.render.json_report import REPORT_VERSION, render_json
 
 type Json = dict[str, Json] | list[Json] | str | int | bool | None
@@ -49,6 +50,12 @@ def test_the_report_of_a_recorded_program_is_as_described(path: Path) -> None:
 def test_the_report_of_a_made_up_situation_is_as_described(name: str) -> None:
     report: Report = SAMPLES[name]()
     VALIDATOR.validate(json.loads(render_json(report)))
+
+
+def test_every_role_of_a_pool_is_in_the_schema() -> None:
+    assert SCHEMA["$defs"]["pool"]["properties"]["role"]["enum"] == [
+        role.value for role in PoolRole
+    ]
 
 
 def test_every_key_is_explained_or_says_itself() -> None:

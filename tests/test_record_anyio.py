@@ -393,3 +393,32 @@ anyio.run(main)
         until(lambda: bool(read(path).of("beat")), "the recorder has looked")
         assert len(read(path).of("await")) == 1
         assert tpanalyze.analyze(path).verdict is not Verdict.DEADLOCK
+
+
+def test_what_an_app_forbids_its_loop_to_call_the_recorder_does_not_call(tmp_path: Path) -> None:
+    """Tests of coroutines do, with blockbuster for one: whatever might block raises."""
+    run = record_source(
+        tmp_path,
+        """
+import os, posixpath
+from concurrent.futures import ThreadPoolExecutor
+import anyio, anyio.to_thread
+
+def refuse(*_, **__):
+    raise RuntimeError("blocking call")
+
+async def main():
+    for module, name in [
+        (posixpath, "abspath"), (posixpath, "islink"), (os, "getcwd"), (os, "stat"),
+        (os, "listdir"), (os, "scandir"), (os, "access"), (os, "readlink"),
+    ]:
+        setattr(module, name, refuse)
+    pool = ThreadPoolExecutor(1)
+    print(await anyio.to_thread.run_sync(pool.submit(abs, -1).result))
+
+anyio.run(main)
+""",
+    )
+    assert (run.stdout, run.stderr) == ("1\n", "")
+    assert not run.trace.notes
+    assert len(run.trace.of("submit")) == 2

@@ -157,6 +157,9 @@ SHOWS_SOURCE_OF_DASH_C = VERSION >= (3, 13)
 
 STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
 
+_close, _listdir, _open, _read = os.close, os.listdir, os.open, os.read
+# as they are before the app: tests of coroutines replace what might block by what raises
+
 
 def threads_are_greenlets() -> bool:
     """Return true if somebody has put coroutines in the place of threads.
@@ -170,7 +173,7 @@ def threads_are_greenlets() -> bool:
 def threads_of_the_process() -> int | None:
     """Return how many threads the operating system counts; None where it does not tell."""
     try:
-        return len(os.listdir("/proc/self/task"))
+        return len(_listdir("/proc/self/task"))
     except OSError:
         return None
 
@@ -215,11 +218,11 @@ def processor_time(native_id: int) -> int:
     may hold anything.
     """
     try:
-        file = os.open(f"/proc/self/task/{native_id}/stat", os.O_RDONLY)
+        file = _open(f"/proc/self/task/{native_id}/stat", os.O_RDONLY)
         try:
-            fields = os.read(file, 1024).rpartition(b")")[2].split()
+            fields = _read(file, 1024).rpartition(b")")[2].split()
         finally:
-            os.close(file)
+            _close(file)
         return int(fields[11]) + int(fields[12])
     except (OSError, ValueError, IndexError):
         return 0

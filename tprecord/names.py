@@ -437,10 +437,14 @@ class Names:
         self._libraries = (*self._libraries, os.path.join(directory, ""))
 
     def _in_library(self, file: str) -> str:
-        """Return the file's path from the directory in which its library is installed."""
+        """Return the file's path from the directory in which its library is installed.
+
+        Nothing of ``os.path`` that asks the system: tests of coroutines replace what might block
+        (``abspath``, ``stat``, ``getcwd``) by what raises, and this runs in the app's thread.
+        """
         for directory in self._libraries:
             if file.startswith(directory):
-                return os.path.relpath(file, os.path.dirname(os.path.dirname(directory)))
+                return file[directory.rindex(os.sep, 0, -1) + 1 :]
         return file
 
     def add_floor(self, function: Any) -> None:

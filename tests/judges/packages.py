@@ -13,6 +13,7 @@ when a run ends must be something that the tests leave so on purpose: it stands 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tarfile
@@ -47,7 +48,16 @@ SUITES = (
     Suite("s3transfer", (), ("tests/unit", "tests/functional")),
     Suite(
         "anyio",
-        ("pytest-mock", "pytest-timeout", "hypothesis", "psutil", "trustme", "blockbuster", "trio"),
+        (
+            "pytest-mock",
+            "pytest-timeout",
+            "hypothesis",
+            "psutil",
+            "trustme",
+            "blockbuster",
+            "trio",
+            "uvloop",
+        ),
         ("tests/test_from_thread.py", "tests/test_to_thread.py", "tests/test_synchronization.py"),
     ),
     Suite(
@@ -221,6 +231,8 @@ def _differences(
 
 def main() -> int:
     """Judge the packages of the command line, and return the exit status."""
+    # what runs in the background of a shell is born deaf to Ctrl-C, and some tests send it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     bad = 0
     named = set(sys.argv[1:])
     for suite in SUITES:

@@ -8,9 +8,10 @@ known is ``null``.  The keys:
 * ``at_ns``: the moment the verdict is about.
 * ``findings``: independent root causes, those with most victims first.
 * ``threads``: every thread, each with ``id``, ``name``, ``state`` (``running``, ``waiting``,
-  ``idle`` or ``ended``), ``main``, ``daemon``, ``pool``, ``tasks`` (outermost first),
-  ``operation``, ``timed`` and ``site`` of its wait, ``since_ns``, and ``stack``: where it stood
-  when the recorder last looked.
+  ``idle`` or ``ended``), ``main``, ``daemon``, ``pool``, ``tasks`` (outermost first), ``function``
+  of the innermost, what its wait has (see below), ``site`` of the wait, ``waits_for``,
+  ``since_ns``, and ``stack``: where it stood when the recorder last looked.
+* ``pools``: every pool.
 * ``trace``: the trace's name; ``program``: what was recorded, by ``name``, ``pid``, ``parent``,
   ``process``, ``started``, ``python``, ``implementation``, ``free_threaded``, ``platform``,
   ``cpus``, and by which ``recorder`` and ``format``.
@@ -30,17 +31,20 @@ A finding has
 
 A party has ``thread``, ``thread_name``, ``main``, ``pool`` (whose worker it is), ``task``,
 ``function``, ``callback`` (of the task, if its thread waits in a done-callback: its name),
-``operation``, ``timed``, ``need`` and ``of`` (so many of so many futures), ``site``
-(where it waits; of a task, where it was submitted), ``object`` (that it blocks on, with ``id``,
-``kind``, ``parties``, ``waiting``, the number of threads that do, and ``woken_by``, the threads
-that woke others there; of a lock also ``made_site``, ``owner``, the thread that has it,
-``held_site``, where that took it, and ``scoped``, whether by a ``with`` block), ``stack``,
+what its wait has, ``site`` (where it waits; of a task, where it was submitted), ``stack``,
 ``since_ns``, ``stuck_ns``, ``waits_for`` and ``path`` (of a victim: the way into the core, each
 step with ``kind`` and ``id``).  A task that no worker starts has no thread.
 
 Each of ``waits_for`` has ``kind`` (``task``, ``thread``, ``pool`` or ``object``), ``id`` and
-``label``, and of a task ``function``, ``state``, ``pool``, ``worker`` and ``submit_site``.  What
-occupies the worker that a queued task needs stands in the ``occupied_by`` of its pool.
+``label``, and of a task ``function``, ``state``, ``pool``, ``worker`` and ``submit_site``.
+A task or pool is ``held_by`` the threads that stand in the way: the one that runs the task, or
+those that occupy the workers which a queued task needs; where they are stands in ``threads``.
+
+A wait has ``operation``, ``timed`` (it ends by itself) and ``timeout_ns``, ``need`` and ``of`` (so
+many of so many futures), and ``object`` (that the thread blocks on, with ``id``, ``kind``,
+``parties``, ``waiting``, the number of threads that do, and ``woken_by``, the threads that woke
+others there; of a lock also ``made_site``, ``owner``, the thread that has it, ``held_site``, where
+that took it, and ``scoped``, whether by a ``with`` block).
 
 A site is a list of frames, innermost first, each with ``file``, ``line``, ``function`` and
 ``stdlib`` (it belongs to the standard library).
@@ -48,7 +52,7 @@ A site is a list of frames, innermost first, each with ``file``, ``line``, ``fun
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import orjson
@@ -65,10 +69,12 @@ from tpanalyze.model import (
     Site,
     Snapshot,
     TaskId,
+    TaskState,
     Thread,
     ThreadState,
     Wait,
 )
+from tpanalyze.parties import by_source
 from tpanalyze.rules.ask import occupied_workers
 
 REPORT_VERSION: Final = 1
@@ -95,7 +101,8 @@ def as_json(report: Report) -> dict[str, Json]:
         "verdict": report.verdict.value,
         "at_ns": report.snapshot.time_ns,
         "findings": [_finding(report.snapshot, finding) for finding in report.findings],
-        "threads": [_thread(thread) for _, thread in sorted(report.snapshot.threads.items())],
+        "threads": _threads(report),
+        "pools": [_pool(report.snapshot, p) for _, p in sorted(report.snapshot.pools.items())],
         "quality": _quality(report.quality),
         "trace": report.trace,
         "program": {
@@ -131,8 +138,17 @@ def _finding(snapshot: Snapshot, finding: Finding) -> Json:
     }
 
 
-def _thread(thread: Thread) -> Json:
+def _threads(report: Report) -> Json:
+    leaving = by_source(report.edges)
+    return [
+        _thread(report.snapshot, thread, leaving.get(Node(NodeKind.THREAD, number), ()))
+        for number, thread in sorted(report.snapshot.threads.items())
+    ]
+
+
+def _thread(snapshot: Snapshot, thread: Thread, edges: Sequence[Edge]) -> Json:
     wait = thread.wait
+    task = None if thread.task is None else snapshot.tasks.get(thread.task)
     return {
         "id": thread.id,
         "name": thread.name,
@@ -141,11 +157,25 @@ def _thread(thread: Thread) -> Json:
         "daemon": thread.daemon,
         "pool": thread.pool,
         "tasks": list(thread.tasks),
-        "operation": None if wait is None else wait.operation,
-        "timed": None if wait is None else wait.timed,
+        "function": None if task is None or task.function is None else task.function.name,
+        "callback": waits_in_callback(thread) or None,
+        **_wait(snapshot, wait),
         "site": _site(None if wait is None else wait.site),
         "since_ns": thread.since_ns,
         "stack": _site(thread.stack),
+        "waits_for": [_target(snapshot, edge) for edge in edges],
+    }
+
+
+def _wait(snapshot: Snapshot, wait: Wait | None) -> dict[str, Json]:
+    futures = wait if isinstance(wait, FutureWait) else None
+    return {
+        "operation": None if wait is None else wait.operation,
+        "timed": None if wait is None else wait.timed,
+        "timeout_ns": None if wait is None else wait.timeout_ns,
+        "need": None if futures is None else futures.need,
+        "of": None if futures is None else len(dict.fromkeys(futures.futures)),
+        "object": _object(snapshot, wait),
     }
 
 
@@ -153,7 +183,9 @@ def _party(snapshot: Snapshot, party: Party) -> Json:
     thread = None if party.thread is None else snapshot.threads[party.thread]
     task = None if party.task is None else snapshot.tasks.get(party.task)
     wait = party.wait
-    site = wait.site if wait is not None else None if task is None else task.submit_site
+    site = None if wait is None else wait.site
+    if thread is None and task is not None:
+        site = task.submit_site
     source = (
         Node(NodeKind.THREAD, party.thread)
         if party.thread is not None
@@ -167,12 +199,8 @@ def _party(snapshot: Snapshot, party: Party) -> Json:
         "task": party.task,
         "function": None if task is None or task.function is None else task.function.name,
         "callback": (waits_in_callback(thread) or None) if thread is not None else None,
-        "operation": None if wait is None else wait.operation,
-        "timed": None if wait is None else wait.timed,
-        "need": wait.need if isinstance(wait, FutureWait) else None,
-        "of": _awaited(wait),
+        **_wait(snapshot, wait),
         "site": _site(site),
-        "object": _object(snapshot, wait),
         "stack": _site(None if thread is None else thread.stack),
         "since_ns": party.since_ns,
         "stuck_ns": snapshot.time_ns - party.since_ns,
@@ -207,12 +235,10 @@ def _object(snapshot: Snapshot, wait: Wait | None) -> Json:
     }
 
 
-def _awaited(wait: Wait | None) -> int | None:
-    return len(dict.fromkeys(wait.futures)) if isinstance(wait, FutureWait) else None
-
-
 def _target(snapshot: Snapshot, edge: Edge) -> Json:
     found: dict[str, Json] = {**_node(edge.target), "label": edge.label}
+    if edge.target.kind in (NodeKind.TASK, NodeKind.POOL):
+        found["held_by"] = list(edge.occupied_by)
     if edge.target.kind is NodeKind.TASK:
         task = snapshot.tasks[TaskId(edge.target.id)]
         found |= {
@@ -222,6 +248,8 @@ def _target(snapshot: Snapshot, edge: Edge) -> Json:
             "worker": task.worker,
             "submit_site": _site(edge.submit_site),
         }
+        if task.state is TaskState.RUNNING and task.worker is not None:
+            found["held_by"] = [task.worker]
     return found
 
 

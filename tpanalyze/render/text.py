@@ -175,12 +175,18 @@ class _Text:
         yield from self._place("submitted at", task.submit_site)
         if task.pool is not None:
             busy = [
-                self._words.thread(ThreadId(edge.target.id))
+                self._holder(ThreadId(edge.target.id))
                 for edge in party.edges
                 if edge.relation is Relation.HELD_BY
             ]
             held = f", held by {describe.listing(busy)}" if busy else ""
             yield from self._page.row("needs", f"a worker of {self._words.pool(task.pool)}{held}")
+
+    def _holder(self, thread: ThreadId) -> str:
+        """Return what occupies a worker: the thread, and where it is."""
+        known = self._snapshot.threads.get(thread)
+        site = None if known is None else known.stack if known.wait is None else known.wait.site
+        return self._words.thread(thread) + describe.at(site)
 
     def _thread_party(
         self, party: Party, thread: ThreadId, tasks: set[TaskId | None]
