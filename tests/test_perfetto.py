@@ -91,6 +91,11 @@ def test_a_wait_that_timed_out_is_ended_by_nobody() -> None:
     assert waits.end(1) is None, "what finished between two waits ended neither"
 
 
+def test_what_starts_in_another_process_has_no_arrow_to_nowhere() -> None:
+    events = events_of("process_pool")
+    assert [each["ph"] for each in events if each.get("cat") == "submit"] == ["X", "s"]
+
+
 def test_numbers_of_arrows_are_of_one_process_and_exact_in_json() -> None:
     numbers = {each["id"] for each in events_of("two_pools") if each["ph"] == "s"}
     others = {each["id"] for each in events_of("done_callback") if each["ph"] == "s"}

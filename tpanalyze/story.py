@@ -23,6 +23,7 @@ _OF_ONE: Final = 60
 _NAMES_A_TASK: Final = (
     schema.SUBMIT, schema.START, schema.FINISH, schema.FAIL, schema.READ, schema.CANCEL,
     schema.PROMISE, schema.WITHDRAW, schema.ADOPT, schema.DELIVER, schema.AWAIT,
+    schema.PASS,
 )  # fmt: skip
 """Events whose first field is a task."""
 

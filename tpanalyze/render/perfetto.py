@@ -171,7 +171,7 @@ class _Events:
                 yield (at_ns, 2, 0), short
                 yield (at_ns, 3, 0), self._arrow("s", thread, at_ns, "submit", 2 * fields[0])
                 begun.add(fields[0])
-            elif deed.kind == schema.START and fields[0] in begun:
+            elif deed.kind == schema.START and thread and fields[0] in begun:  # 0: elsewhere
                 yield (at_ns, 3, 0), self._arrow("f", thread, at_ns, "submit", 2 * fields[0])
             elif deed.kind == schema.WAIT:
                 waits.begin(thread, fields)
