@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Final
 
 from tpanalyze.describe import basename, own_frames
-from tpanalyze.model import Function, Object, Pool, Site, Task, TaskId, TaskOrigin, Thread, Wait
+from tpanalyze.model import (
+    Function,
+    Object,
+    Pool,
+    Site,
+    Snapshot,
+    Task,
+    TaskId,
+    TaskOrigin,
+    Thread,
+    Wait,
+)
 from tpanalyze.render.xml_escape import one_line
 
 _NAME_LIMIT: Final = 40
@@ -88,6 +100,24 @@ def task_name(task: Task | None, number: TaskId) -> str:
 def thread_name(thread: Thread, limit: int = _NAME_LIMIT) -> str:
     """Return the thread's name, or its number if it has none."""
     return shorten(thread.name, limit) or f"thread {thread.id}"
+
+
+class ThreadNames:
+    """The names of the threads of a snapshot: with the number behind it where several share one.
+
+    >>> one, other = (Thread(ThreadId(n), "io", ThreadState.IDLE) for n in (2, 3))
+    >>> ThreadNames(Snapshot(0, {2: one, 3: other}))(one), ThreadNames(Snapshot(0, {2: one}))(one)
+    ('io (2)', 'io')
+    """
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        counts = Counter(thread.name for thread in snapshot.threads.values())
+        self._shared = {name for name, count in counts.items() if name and count > 1}
+
+    def __call__(self, thread: Thread, limit: int = _NAME_LIMIT) -> str:
+        """Return what the thread is called."""
+        name = thread_name(thread, limit)
+        return f"{name} ({thread.id})" if thread.name in self._shared else name
 
 
 def pool_name(pool: Pool) -> str:

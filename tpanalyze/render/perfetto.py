@@ -20,7 +20,7 @@ from tpanalyze.deeds import Deeds
 from tpanalyze.findings import Report
 from tpanalyze.model import ThreadId
 from tpanalyze.render.headline import badge
-from tpanalyze.render.labels import function_name, place, pool_name, thread_name
+from tpanalyze.render.labels import ThreadNames, function_name, place, pool_name
 from tpanalyze.render.xml_escape import legal
 from tpanalyze.timeline import IntervalState, Period, Timeline
 from tprecord import schema
@@ -116,8 +116,9 @@ class _Events:
     def _names(self) -> Iterator[Event]:
         program = legal(self._report.header.program)
         yield self._event("M", 0, 0, "process_name", args={"name": program})
+        name = ThreadNames(self._report.snapshot)
         for order, thread in enumerate(self._report.snapshot.threads.values()):
-            args: dict[str, object] = {"name": thread_name(thread)}
+            args: dict[str, object] = {"name": name(thread)}
             yield self._event("M", thread.id, 0, "thread_name", args=args)
             args = {"sort_index": order}
             yield self._event("M", thread.id, 0, "thread_sort_index", args=args)

@@ -17,7 +17,7 @@ from tpanalyze.render.chart.blocks import Lane, lane, lane_of_many
 from tpanalyze.render.chart.scale import Scale
 from tpanalyze.render.chart.spans import Kind, Recording, Span, Spans
 from tpanalyze.render.headline import badge
-from tpanalyze.render.labels import counted, pool_name, thread_name
+from tpanalyze.render.labels import ThreadNames, counted, pool_name
 from tpanalyze.render.palette import RANK, Role, gravest
 from tpanalyze.timeline import Load
 
@@ -117,10 +117,15 @@ def compose(
     most = max(24, limits.parts // max(1, len(shown)))
     loads = recording.pool_load()
     groups: list[Group] = []
+    called = ThreadNames(report.snapshot)
     for pool in _groups(report, threads, loads):
         members = sorted(n for n, t in threads.items() if t.pool == pool)
         members.sort(key=lambda number: not threads[number].main)
-        rows = [_row(threads[n], spans, stuck, scale, most) for n in members if n in shown]
+        rows = [
+            _row(threads[n], called(threads[n]), spans, stuck, scale, most)
+            for n in members
+            if n in shown
+        ]
         if others := [number for number in members if number not in shown]:
             noun = "thread" if pool is None else "worker"
             name = f"× {counted(len(others), f'more {noun}' if rows else noun)}"
@@ -184,11 +189,16 @@ def _groups(
 
 
 def _row(
-    thread: Thread, spans: Spans, stuck: Mapping[ThreadId, _Stuck], scale: Scale, most: int
+    thread: Thread,
+    name: str,
+    spans: Spans,
+    stuck: Mapping[ThreadId, _Stuck],
+    scale: Scale,
+    most: int,
 ) -> LaneRow:
     own = stuck.get(thread.id)
     drawn = lane(_with_end(spans.of(thread.id), own), scale, most)
-    return LaneRow(f"thread{thread.id}", thread_name(thread), _role(own), drawn, (thread.id,))
+    return LaneRow(f"thread{thread.id}", name, _role(own), drawn, (thread.id,))
 
 
 def _many(

@@ -20,7 +20,6 @@ from tpanalyze.render.labels import (
     shorten,
     stack,
     task_name,
-    thread_name,
 )
 
 
@@ -58,7 +57,7 @@ def thread_card(scene: Scene, number: ThreadId) -> Single:
     card = Card(
         id=f"thread{number}",
         role=standing.role,
-        title=thread_name(thread) + (" (main)" if _is_hidden_main(thread) else ""),
+        title=scene.thread_name(thread) + (" (main)" if _is_hidden_main(thread) else ""),
         lines=(*lines, now + _spent(scene, thread)),
         tooltip="\n".join(_story(scene, thread)),
         pool=thread.pool,
@@ -88,7 +87,7 @@ def _spent(scene: Scene, thread: Thread) -> str:
 
 def _story(scene: Scene, thread: Thread) -> list[str]:
     """Return the tooltip's lines: the thread, its wait and its tasks, with whole stacks."""
-    story = [thread_name(thread, 200)]
+    story = [scene.thread_name(thread, 200)]
     if thread.wait is not None:
         story += [f"waits in {operation(thread.wait)}:", *stack(thread.wait.site)]
     elif thread.stack is not None:

@@ -21,7 +21,7 @@ from tpanalyze.model import (
     Thread,
     ThreadId,
 )
-from tpanalyze.render.labels import object_name, pool_name, task_name, thread_name
+from tpanalyze.render.labels import ThreadNames, object_name, pool_name, task_name
 from tpanalyze.render.palette import RANK, Role
 
 
@@ -46,6 +46,7 @@ class Scene:
     def __init__(self, report: Report) -> None:
         self.snapshot: Final[Snapshot] = report.snapshot
         self.findings: Final[tuple[Finding, ...]] = report.findings
+        self.thread_name: Final = ThreadNames(report.snapshot)
         self.queue_of: Final[dict[TaskId, PoolId]] = {
             task: pool.id for pool in report.snapshot.pools.values() for task in pool.queue
         }
@@ -119,7 +120,7 @@ class Scene:
         """Return what a known node is called in a sentence."""
         match node.kind:
             case NodeKind.THREAD:
-                return thread_name(self.snapshot.threads[ThreadId(node.id)])
+                return self.thread_name(self.snapshot.threads[ThreadId(node.id)])
             case NodeKind.TASK:
                 return task_name(self.snapshot.tasks.get(TaskId(node.id)), TaskId(node.id))
             case NodeKind.POOL:

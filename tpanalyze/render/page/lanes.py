@@ -17,7 +17,7 @@ from tpanalyze.findings import Report
 from tpanalyze.intervals import BLOCKED, BUSY, WIDTH
 from tpanalyze.model import PoolId, Thread, ThreadId
 from tpanalyze.render.headline import is_proof
-from tpanalyze.render.labels import function_name, place, pool_name, thread_name
+from tpanalyze.render.labels import ThreadNames, function_name, place, pool_name
 from tpanalyze.render.page.pack import MOST, Integers, pack
 from tpanalyze.render.page.script_json import Json
 from tpanalyze.render.palette import Role
@@ -110,12 +110,13 @@ def _order(report: Report, timeline: Timeline) -> list[ThreadId]:
 
 
 def _named(report: Report, order: list[ThreadId], stuck: dict[ThreadId, Stuck]) -> Iterator[Json]:
+    name = ThreadNames(report.snapshot)
     for number in order:
         thread = report.snapshot.threads[number]
         part = stuck.get(number)
         yield {
             "id": number,
-            "name": thread_name(thread),
+            "name": name(thread),
             "pool": "" if thread.pool is None else _pool(report, thread.pool),
             "role": "plain" if part is None else str(part.role),
         }

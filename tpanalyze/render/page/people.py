@@ -23,7 +23,7 @@ from tpanalyze.model import (
     ThreadState,
 )
 from tpanalyze.render.headline import standings
-from tpanalyze.render.labels import pool_name, shorten, task_name, thread_name
+from tpanalyze.render.labels import ThreadNames, pool_name, shorten, task_name
 from tpanalyze.render.page.pieces import element, items, stack, text
 from tpanalyze.render.palette import RANK, Role
 from tpanalyze.story import Line, Story
@@ -43,6 +43,7 @@ class People:
         self._words = Words.of(report.snapshot)
         self._story = story
         self._standings = standings(report)
+        self._called = ThreadNames(report.snapshot)
         self._thread_roles: dict[ThreadId, Role] = {}
         self._task_roles: dict[TaskId, Role] = {}
         for finding in report.findings:
@@ -116,7 +117,7 @@ class People:
         if thread.wait is not None and (seen := _stack_of(thread)) is not None:
             rows.append(("whole stack", stack(seen)))
         rows.append(("story", self._told(self._story.of_thread(thread.id))))
-        title = thread_name(thread)
+        title = self._called(thread)
         if thread.main:
             title = "the main thread" if title == "MainThread" else f"{title} (main)"
         return self._article(f"thread{thread.id}", title, role, rows, kind="thread")
@@ -188,7 +189,7 @@ class People:
             name = task_name(self._snapshot.tasks.get(TaskId(number)), TaskId(number))
         elif kind == "thread":
             thread = self._snapshot.threads.get(ThreadId(number))
-            name = f"thread {number}" if thread is None else thread_name(thread)
+            name = f"thread {number}" if thread is None else self._called(thread)
         else:
             pools: Mapping[int, Pool] = {int(n): p for n, p in self._snapshot.pools.items()}
             name = pool_name(pools[number]) if number in pools else f"pool {number}"
