@@ -10,6 +10,9 @@ from tpanalyze.kinds.case import Case, Kind
 from tpanalyze.kinds.phrases import functions, runners, sentence, submit_places, with_timeout
 from tpanalyze.model import FutureWait, Pool, PoolRole, Task, TaskState, Thread
 
+_SIZED: Final = (PoolRole.EXECUTOR, PoolRole.LIMITER, PoolRole.CREW)
+"""The pools whose size the user chooses."""
+
 
 def _matches(case: Case) -> bool:
     queued = any(task.state is TaskState.QUEUED for task in case.queued)
@@ -209,7 +212,7 @@ def enough_workers(case: Case, pool: Pool) -> tuple[int, int]:
 
 def _more_workers(case: Case) -> list[Advice]:
     """Return how far more workers would have gone, in one piece of advice for all pools."""
-    sized = [pool for pool in case.pools if pool.workers and pool.role is not PoolRole.LOOP]
+    sized = [pool for pool in case.pools if pool.workers and pool.role in _SIZED]
     full = [pool for pool in sized if len(pool.workers) >= (pool.max_workers or 0)]
     if full:
         text = _one_more(case, full[0]) if len(sized) == 1 else _one_more_somewhere(case, full)
