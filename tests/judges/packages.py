@@ -63,7 +63,7 @@ SUITES = (
     Suite(
         "dask",
         ("numpy", "pandas", "pytest-cov", "pytest-timeout", "pytest-rerunfailures", "pytest-mock"),
-        ("dask/tests", "dask/bag/tests"),
+        tuple(f"dask/tests/test_{name}.py" for name in ("threaded", "local", "delayed", "cache")),
     ),
     Suite(
         "tornado",
