@@ -90,7 +90,8 @@ class Comparison:
 
 def parts(module: str) -> list[str]:
     """Return the modules of a package of tests, or the module itself; those this Python has."""
-    if find_spec(f"test.{module}") is None:
+    package = module.partition(".")[0]
+    if find_spec(f"test.{package}") is None or find_spec(f"test.{module}") is None:
         return []
     if module not in PACKAGES:
         return [module]
