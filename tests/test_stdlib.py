@@ -1,4 +1,4 @@
-"""CPython's own tests come out recorded as they do plain: a part; ``dev.py judge stdlib`` runs all."""
+"""CPython's own tests, plain and recorded: a part; ``dev.py judge stdlib`` compares all of them."""
 
 from __future__ import annotations
 
