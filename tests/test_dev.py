@@ -104,8 +104,10 @@ def test_an_environment_is_made_once_and_filled_again_when_the_project_has_chang
         done.append(arguments[2])
         return 0
 
-    project = tmp_path / "pyproject.toml"
-    project.write_text("one")
+    monkeypatch.setattr(dev, "BUILT_FROM", ("pyproject.toml", "core.c"))
+    (tmp_path / "pyproject.toml").write_text("project")
+    core = tmp_path / "core.c"
+    core.write_text("one")
     monkeypatch.setattr(dev, "ROOT", tmp_path)
     monkeypatch.setattr(dev, "ENVIRONMENTS", tmp_path / ".venvs")
     monkeypatch.setattr(dev, "make_environment", make)
@@ -113,17 +115,22 @@ def test_an_environment_is_made_once_and_filled_again_when_the_project_has_chang
     dev.environment(python(13))
     dev.environment(python(13))
     assert done == ["make", "pip"]
-    project.write_text("two")
+    core.write_text("two")
     assert dev.environment(python(13)) == tmp_path / ".venvs" / "3.13" / "bin" / "python"
     assert done == ["make", "pip", "pip"]
 
 
-def test_the_tests_fail_if_one_python_fails_and_the_last_line_says_which(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("in_python", [False, True])
+def test_the_tests_fail_if_one_python_fails_with_one_core_and_the_last_line_says_which(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], in_python: bool
 ) -> None:
     monkeypatch.setattr(dev, "find_pythons", lambda: [python(12), python(13)])
     monkeypatch.setattr(dev, "environment", lambda found: Path(found.executable))
-    monkeypatch.setattr(dev, "run", lambda arguments: int("3.12" in arguments[0]))
+    monkeypatch.setattr(
+        dev,
+        "run",
+        lambda arguments, **core: int("3.12" in arguments[0] and bool(core) is in_python),
+    )
     assert dev.test([]) == 1
     last = capsys.readouterr().out.splitlines()[-1]
     assert last == "tests: 3.12.0 failed, 3.13.0 passed, 3.14 is not here, 3.15 is not here"
@@ -139,7 +146,7 @@ def test_a_python_without_wheels_is_named_but_fails_nothing(
 
     monkeypatch.setattr(dev, "find_pythons", lambda: [python(13), python(15)])
     monkeypatch.setattr(dev, "environment", environment)
-    monkeypatch.setattr(dev, "run", lambda _: 0)
+    monkeypatch.setattr(dev, "run", lambda _, **__: 0)
     assert dev.test([]) == 0
     assert "3.15.0 not set up" in capsys.readouterr().out.splitlines()[-1]
 

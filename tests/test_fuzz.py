@@ -72,3 +72,15 @@ def test_numbers_of_any_size_take_no_more_room_than_small_ones() -> None:
     lanes = _lanes(np.array([7, 10**15, 3, 0, 2**62]), order)
     assert lanes.tolist() == [1, 0, -1, -1, -1]
     assert _lanes(np.array([7, 8]), []).tolist() == [-1, -1]
+
+
+def test_who_waits_behind_a_wait_that_has_just_begun_is_not_called_stalled() -> None:
+    """Thread 1 has long waited for a task; its worker has begun to wait for a promise just now."""
+    lines = b"""[1,179526,1,1,1,1,1]
+[2,7,2,1]
+[15,116,2,2,2]
+[6,107,1,1,1,-1,1,1,1]
+[24,1043045,0,2,4]
+[6,302,2,1,1,-1,3,2,2]
+"""
+    assert opened(TraceGen(**HEADER).data() + lines, QUICK) == "none"

@@ -49,7 +49,8 @@ Who waits for what
       waits for     task 2 (inner), queued 1st in pool ThreadPoolExecutor-0
   - Task 2 (inner) is queued 1st in pool ThreadPoolExecutor-0, for 1.00 s
       submitted at  /home/me/app.py:12 in outer
-      needs         a worker of pool ThreadPoolExecutor-0, held by worker ThreadPoolExecutor-0_0
+      needs         a worker of pool ThreadPoolExecutor-0, held by worker ThreadPoolExecutor-0_0 at
+                    app.py:13 in outer
 
 Stuck behind it: one victim
   - The main thread waits in Future.result at app.py:31 in main for task 1 (outer): 1.00 s

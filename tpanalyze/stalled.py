@@ -36,7 +36,8 @@ def stalled(snapshot: Snapshot, graph: WaitGraph) -> list[Finding]:
     """
     leaving = by_source(edges(snapshot))
     found = standstills(snapshot, if_all_stands_still(snapshot))
-    findings = [_Stalled(snapshot, graph, leaving, each).finding() for each in found]
+    stalls = [_Stalled(snapshot, graph, leaving, each) for each in found]
+    findings = [stall.finding() for stall in stalls if not stall.has_just_begun]
     return sorted(findings, key=lambda finding: -len(finding.victims))
 
 
@@ -62,6 +63,11 @@ class _Stalled:
         return isinstance(wait, FutureWait) and not set(self._found.promises).isdisjoint(
             wait.futures
         )
+
+    @property
+    def has_just_begun(self) -> bool:
+        """True if nobody has waited for long for what it all hangs on: a promise, then."""
+        return not self._core
 
     def finding(self) -> Finding:
         """Return the finding."""

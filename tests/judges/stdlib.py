@@ -90,7 +90,8 @@ class Comparison:
 
 def parts(module: str) -> list[str]:
     """Return the modules of a package of tests, or the module itself; those this Python has."""
-    if find_spec(f"test.{module}") is None:
+    package = module.partition(".")[0]
+    if find_spec(f"test.{package}") is None or find_spec(f"test.{module}") is None:
         return []
     if module not in PACKAGES:
         return [module]
@@ -102,7 +103,8 @@ def run(module: str, directory: Path, *words: str, recorder: tuple[str, ...] = (
     """Run a module of CPython's tests, and return its results; none if it hangs each time."""
     results = directory / "results.xml"
     command = [sys.executable, *recorder, "-m", "test", "-q", "--junit-xml", str(results)]
-    command += [word for pattern in LEFT_OUT for word in ("-i", pattern)]
+    if "-m" not in words:  # whoever chooses has left them out: `-m` after `-i` means nothing
+        command += [word for pattern in LEFT_OUT for word in ("-i", pattern)]
     for hung in range(RETRIES):
         results.unlink(missing_ok=True)
         began = time.monotonic()
