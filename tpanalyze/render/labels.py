@@ -105,6 +105,7 @@ def thread_name(thread: Thread, limit: int = _NAME_LIMIT) -> str:
 class ThreadNames:
     """The names of the threads of a snapshot: with the number behind it where several share one.
 
+    >>> from tpanalyze.model import ThreadId, ThreadState
     >>> one, other = (Thread(ThreadId(n), "io", ThreadState.IDLE) for n in (2, 3))
     >>> ThreadNames(Snapshot(0, {2: one, 3: other}))(one), ThreadNames(Snapshot(0, {2: one}))(one)
     ('io (2)', 'io')
