@@ -58,9 +58,14 @@ class Standstill:
     """no worker comes to them before one of the others has moved"""
 
 
-def if_all_stands_still(snapshot: Snapshot) -> WaitGraph:
-    """Return the wait-for graph in which what stands still does so for ever."""
+def if_all_stands_still(snapshot: Snapshot, graph: WaitGraph) -> WaitGraph:
+    """Return the wait-for graph in which what stands still does so for ever.
+
+    `graph` is the snapshot's own, and the same if nothing stands still.
+    """
     still = frozenset(_still(snapshot))
+    if not still:
+        return graph
     return build(snapshot, [_without(source, still) for source in RULES])
 
 
