@@ -54,7 +54,7 @@ def check_contents(wheel: Path) -> None:
         path.relative_to(ROOT).as_posix()
         for package in PACKAGES
         for path in (ROOT / package).rglob("*")
-        if path.is_file() and path.suffix in (".py", ".typed", ".css", ".js")
+        if path.is_file() and path.suffix in (".py", ".pyi", ".typed", ".css", ".js")
     } | {STARTUP}
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
