@@ -185,6 +185,7 @@ class Account:
     lock: object = field(default_factory=threading.Lock)
 
 print(isinstance(Account().lock, type(threading.Lock())))
+print(told(threading.Lock, 1)[:9], told(type, "Sub", (threading.Lock,), {})[:9])
 for make in (threading.Lock, threading.RLock, functools.partial(threading.RLock)):
     lock = make()
     print(isinstance(lock, type(make())), isinstance(lock, int))

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     class Keeper(Protocol):
         """What one recording is told."""
 
+        plain: tuple[Any, Any]
+        """what stands in ``threading`` when nothing is recorded: what makes plain locks"""
+
         def number(self) -> int:
             """Return the calling thread's number."""
 
@@ -191,6 +194,12 @@ class _Kind(type):
     def __instancecheck__(cls, instance: object) -> bool:
         return type.__instancecheck__(cls, instance) or isinstance(instance, cls._plain)
 
+    def __new__(cls, name: str, bases: tuple[type, ...], space: dict[str, Any]) -> Any:
+        """Make one of the two classes here, and no subclass of them."""
+        if bases:
+            raise TypeError(f"type '{bases[0].__name__}' is not an acceptable base type")
+        return super().__new__(cls, name, bases, space)
+
 
 class Lock(metaclass=_Kind):
     """``threading.Lock``: not reentrant, and any thread may release it."""
@@ -270,8 +279,13 @@ class RLock(metaclass=_Kind):
     _depth: int
     """how often its thread has it; never more than is true"""
 
-    def __new__(cls, *_: object, **__: object) -> Any:
-        """Return a lock for the app, or the plain one for anybody else."""
+    def __new__(cls, *arguments: object, **named: object) -> Any:
+        """Return a lock for the app, or the plain one for anybody else.
+
+        Arguments do nothing but call for a warning, or an error, each version its own.
+        """
+        if (arguments or named) and _keeper is not None:
+            return _keeper.plain[1](*arguments, **named)
         lock = _make(cls, make_rlock)
         if type(lock) is cls:
             lock._depth = 0

@@ -13,6 +13,7 @@ from tprecord.timeouts import NEVER, ticks
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType, ModuleType
+    from typing import Any
 
     from tprecord.locks import AnyLock, Held
     from tprecord.monitor import Monitor
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 class Keeper:
     """Writes the events of locks into one recording."""
 
-    def __init__(self, monitor: Monitor, plain: tuple[object, object]) -> None:
+    def __init__(self, monitor: Monitor, plain: tuple[Any, Any]) -> None:
         self.monitor = monitor
         self.plain = plain
         """what stands in ``threading`` when nothing is recorded"""
