@@ -124,6 +124,29 @@ def test_a_python_that_is_told_to_ignore_its_surroundings_is_not_recorded(
     assert record(tmp_path, source)[1] == []
 
 
+SUBINTERPRETER = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+try:
+    import _interpreters as interpreters
+except ImportError:
+    import _xxsubinterpreters as interpreters
+taken = "sys.monitoring.get_tool(3) or sys.monitoring.get_tool(4)"
+look = f"import sys, threading; assert not ({taken})"
+assert eval(taken)
+other = interpreters.create()
+with ThreadPoolExecutor(1) as pool:
+    pool.submit(interpreters.run_string, other, look).result()
+"""
+
+
+def test_a_subinterpreter_of_a_child_is_no_child(tmp_path: Path) -> None:
+    (tmp_path / "child.py").write_text(SUBINTERPRETER)
+    source = "import subprocess, sys; subprocess.run([sys.executable, 'child.py'], check=True)"
+    _, (child,) = record(tmp_path, source)
+    assert len(child.of("submit")) == len(child.of("finish")) == 1
+
+
 def test_a_grandchild_is_linked_to_the_nearest_process_that_has_a_trace(tmp_path: Path) -> None:
     silent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {CHILD!r}])"
     busy = silent + f"; exec({CHILD!r})"

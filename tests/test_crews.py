@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.recorded import Trace, hanging, read, record_source, until
-from tests.tracegen import TraceGen
+from tests.test_ledger import essence, segment
+from tests.tracegen import TraceGen, replay_of
 from tpanalyze import analyze
 from tpanalyze.atoms import moves
 from tpanalyze.findings import Report, Verdict
@@ -228,6 +229,27 @@ if __name__ == "__main__":
     assert not trace.of("start")
 
 
+def test_a_checkpoint_in_the_midst_of_a_pool_s_life_leads_to_the_same_state(tmp_path: Path) -> None:
+    source = """
+if __name__ == "__main__":
+    with ThreadPool(2) as pool:
+        pool.map_async(page, range(4), 1, callback=len)
+        found = pool.imap(page, iter(range(3)))
+        assert sum(found) == 3
+        assert sum(pool.imap_unordered(page, range(3))) == 3
+    with ProcessPoolExecutor(1, get_context("fork")) as other:
+        assert list(other.map(page, range(3))) == [0, 1, 2]
+"""
+    record_source(tmp_path, HEAD + source)
+    lines = (tmp_path / "trace.jsonl").read_bytes().splitlines()
+    for at in range(1, len(lines), 3):
+        for end in (at, at + 1, at + 7):
+            whole = replay_of(b"\n".join(lines[:end]) + b"\n")
+            part = replay_of(segment(lines[:end], at))
+            assert essence(part.snapshot()) == essence(whole.snapshot()), (at, end)
+            assert not [r for r in part.quality().remarks if r.grade == "loss"], (at, end)
+
+
 # -- what hangs ------------------------------------------------------------------------------------
 
 
@@ -403,6 +425,26 @@ def test_who_waits_for_another_process_is_stalled_and_told_where_to_look(
     assert "task 1 (wait_for_pipe), which runs in another process (process pool" in finding.summary
     assert finding.advice[0].slug == "look-at-the-children"
     assert [report.snapshot.pools[p].role.value for p in finding.pools] == ["processes"]
+
+
+def test_what_a_task_does_in_another_interpreter_counts_as_running(tmp_path: Path) -> None:
+    """As ``InterpreterPoolExecutor`` does it from 3.14: a pool of threads, each with its own."""
+    source = """
+try:
+    import _interpreters as interpreters
+except ImportError:
+    import _xxsubinterpreters as interpreters
+class InterpreterPoolExecutor(ThreadPoolExecutor): pass
+other = interpreters.create()
+theirs, ours = os.pipe()
+with InterpreterPoolExecutor(1) as pool:
+    pool.submit(interpreters.run_string, other, f"import os; os.read({theirs}, 1)").result()
+"""
+    report = hang(tmp_path, source, Verdict.STALLED)
+    (finding,) = report.findings
+    assert {report.snapshot.pools[pool].kind for pool in finding.pools} == {
+        "InterpreterPoolExecutor"
+    }
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,8 @@ TRACKER = "multiprocessing.resource_tracker"
 def start() -> None:
     """Begin to record this process as soon as it has anything to record; never raises."""
     try:
+        if not compat.is_main_interpreter():
+            return
         family = Family.of_this_process()
         if family is None or not _is_of_the_app():
             return

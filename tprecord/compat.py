@@ -5,6 +5,7 @@ The facts were measured on 3.12.1, 3.13.0, 3.13.15, 3.14.7, 3.15.2 and the free-
 
 from __future__ import annotations
 
+import _thread
 import os
 import sys
 from _thread import LockType, RLock, allocate_lock, get_ident
@@ -159,6 +160,16 @@ STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
 
 _close, _listdir, _open, _read = os.close, os.listdir, os.open, os.read
 # as they are before the app: tests of coroutines replace what might block by what raises
+
+
+def is_main_interpreter() -> bool:
+    """Return false in a subinterpreter, which has a monitoring of its own in the same process.
+
+    ``InterpreterPoolExecutor`` (from 3.14) runs tasks in such: its threads, queue and futures are
+    those of a pool of threads, and seen where it was made.
+    """
+    is_main: Callable[[], bool] | None = getattr(_thread, "_is_main_interpreter", None)
+    return is_main is None or is_main()
 
 
 def threads_are_greenlets() -> bool:

@@ -277,8 +277,8 @@ class Ledger:
 
     def _submit(self, row: Row, _thread: Thread) -> None:
         self._create(row[3])
-        self._drop(self._tasks.get(row[3], []))  # it was promised, and now is there
-        self._tasks[row[3]] = [self._keep(row)]
+        # It may have been promised before, and waited for since.
+        self._tasks[row[3]] = [*self._tasks.get(row[3], ()), self._keep(row)]
         self._queued.add(row[3])
 
     def _promise(self, row: Row, _thread: Thread) -> None:
