@@ -132,7 +132,7 @@ try:
 except ImportError:
     import _xxsubinterpreters as interpreters
 taken = "sys.monitoring.get_tool(3) or sys.monitoring.get_tool(4)"
-look = f"import sys, threading; assert not ({taken})"
+look = f"import sys; assert not ({taken})"
 assert eval(taken)
 other = interpreters.create()
 with ThreadPoolExecutor(1) as pool:
