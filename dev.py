@@ -34,8 +34,8 @@ SETTLED = (3, 14)
 ROOT = Path(__file__).resolve().parent
 ENVIRONMENTS = ROOT / ".venvs"
 BUILT_FROM = ("pyproject.toml", "setup.py", "tprecord/_core.c")
-AT_ONCE = ("--numprocesses=logical", "--maxprocesses=4", "--dist=worksteal")
-"""How the tests share the processors."""
+AT_ONCE = (f"--numprocesses={min(8, 2 * (os.cpu_count() or 1) + 1)}", "--dist=worksteal")
+"""How the tests share the processors: most of them wait for other processes."""
 
 DESCRIBE_YOURSELF = """
 import json, platform, sys
