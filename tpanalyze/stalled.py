@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 from tpanalyze.atoms import ANYBODY
 from tpanalyze.describe import Words, at, duration, frame, listing, place
-from tpanalyze.edges import edges
 from tpanalyze.findings import Advice, Edge, Finding, Node, NodeKind, Party, Relation, Verdict
 from tpanalyze.model import (
     FutureWait,
@@ -23,19 +22,22 @@ from tpanalyze.model import (
 )
 from tpanalyze.parties import EdgesFrom, by_source, thread_party
 from tpanalyze.signature import digest
-from tpanalyze.undecided import Standstill, if_all_stands_still, standstills
+from tpanalyze.undecided import Standstill, standstills
 from tpanalyze.waitgraph import WaitGraph
 
 KIND = "stalled"
 
 
-def stalled(snapshot: Snapshot, graph: WaitGraph) -> list[Finding]:
+def stalled(
+    snapshot: Snapshot, graph: WaitGraph, standing: WaitGraph, edges: tuple[Edge, ...]
+) -> list[Finding]:
     """Return a finding for each standstill, those with most victims first.
 
-    `graph` is the wait-for graph of the snapshot, in which no thread is stuck.
+    `graph` is the wait-for graph of the snapshot, in which no thread is stuck; `standing` the one
+    in which what stands still does so for ever.
     """
-    leaving = by_source(edges(snapshot))
-    found = standstills(snapshot, if_all_stands_still(snapshot))
+    found = standstills(snapshot, standing)
+    leaving = by_source(edges) if found else {}
     stalls = [_Stalled(snapshot, graph, leaving, each) for each in found]
     findings = [stall.finding() for stall in stalls if not stall.has_just_begun]
     return sorted(findings, key=lambda finding: -len(finding.victims))

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from tpanalyze.atoms import frees
 from tpanalyze.describe import Words, at, counted, duration, listing, moment
-from tpanalyze.edges import edges
-from tpanalyze.findings import Advice, Finding, Node, NodeKind, Party, Relation, Verdict
+from tpanalyze.findings import Advice, Edge, Finding, Node, NodeKind, Party, Relation, Verdict
 from tpanalyze.model import FutureWait, Pool, Snapshot, Task, TaskState, Thread, ThreadState
 from tpanalyze.parties import EdgesFrom, by_source, thread_party
 from tpanalyze.signature import digest
@@ -19,18 +18,19 @@ from tpanalyze.waitgraph import WaitGraph
 KIND = "starving"
 
 
-def starving(snapshot: Snapshot, graph: WaitGraph) -> list[Finding]:
+def starving(snapshot: Snapshot, standing: WaitGraph, edges: tuple[Edge, ...]) -> list[Finding]:
     """Return a finding for each pool whose queue starves, by number.
 
-    `graph` is the wait-for graph in which what stands still does so for ever.
+    `standing` is the wait-for graph in which what stands still does so for ever.
     """
-    leaving = by_source(edges(snapshot))
-    words = Words.of(snapshot)
-    return [
-        _finding(snapshot, words, leaving, pool, task)
+    hungry = [
+        (pool, task)
         for _, pool in sorted(snapshot.pools.items())
-        if (task := _hungry(snapshot, graph, pool)) is not None
+        if (task := _hungry(snapshot, standing, pool)) is not None
     ]
+    leaving = by_source(edges) if hungry else {}
+    words = Words.of(snapshot)
+    return [_finding(snapshot, words, leaving, pool, task) for pool, task in hungry]
 
 
 def _workers(snapshot: Snapshot, pool: Pool) -> list[Thread]:

@@ -33,7 +33,7 @@ def analyse(snapshot: Snapshot, header: Header, quality: Quality, trace: str) ->
     graph = build(snapshot)
     roots = root_causes(graph)
     every_edge = edges(snapshot)
-    leaving = by_source(every_edge)
+    leaving = by_source(every_edge) if roots.cores else {}
     words = Words.of(snapshot)
     cases = [Case.of(graph, words, core) for core in roots.cores]
     findings = [
@@ -43,7 +43,9 @@ def analyse(snapshot: Snapshot, header: Header, quality: Quality, trace: str) ->
     ]
     findings.sort(key=lambda finding: -len(finding.victims))
     if not findings and quality.ended != PROGRAM_ENDED:
-        findings = stalled(snapshot, graph) + starving(snapshot, if_all_stands_still(snapshot))
+        standing = if_all_stands_still(snapshot, graph)
+        findings = stalled(snapshot, graph, standing, every_edge)
+        findings += starving(snapshot, standing, every_edge)
     verdict = findings[0].verdict if findings else Verdict.NONE
     return Report(trace, header, quality, snapshot, verdict, tuple(findings), every_edge)
 
