@@ -64,10 +64,10 @@ def if_all_stands_still(snapshot: Snapshot, graph: WaitGraph) -> WaitGraph:
     """Return the wait-for graph in which what stands still does so for ever.
 
     And in which each lock is released by its owner, if it is.  `graph` is the snapshot's own, and
-    the same if nothing stands still and nobody waits for a lock.
+    the same if nothing stands still and nobody waits for a lock that others may release.
     """
     still = frozenset(_still(snapshot))
-    if not still and not any(isinstance(t.wait, LockWait) for t in snapshot.threads.values()):
+    if not still and not any(a_lock_may_be_released_by_any_thread_that_moves(snapshot)):
         return graph
     sources = [s for s in RULES if s is not a_lock_may_be_released_by_any_thread_that_moves]
     return build(snapshot, [_without(source, still) for source in sources])
