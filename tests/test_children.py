@@ -147,6 +147,31 @@ def test_a_subinterpreter_of_a_child_is_no_child(tmp_path: Path) -> None:
     assert len(child.of("submit")) == len(child.of("finish")) == 1
 
 
+CONTENDS = """
+import threading
+lock, asked = threading.Lock(), threading.Event()
+def want():
+    asked.set()
+    with lock:
+        pass
+with lock:
+    thread = threading.Thread(target=want)
+    thread.start()
+    asked.wait()
+    thread.join(0.3)
+thread.join()
+"""
+
+
+@pytest.mark.parametrize(("options", "seen"), [(("--locks",), 1), ((), 0)])
+def test_a_new_python_records_its_locks_if_its_parent_does(
+    tmp_path: Path, options: tuple[str, ...], seen: int
+) -> None:
+    source = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {CONTENDS!r}])"
+    _, (child,) = record(tmp_path, source, options=options)
+    assert len(child.of("contend")) == seen
+
+
 def test_a_grandchild_is_linked_to_the_nearest_process_that_has_a_trace(tmp_path: Path) -> None:
     silent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {CHILD!r}])"
     busy = silent + f"; exec({CHILD!r})"

@@ -252,15 +252,6 @@ lock.release()
     assert run.trace.of("contend") == []
 
 
-def test_a_new_python_that_the_program_starts_records_its_locks_too(tmp_path: Path) -> None:
-    source = """
-import subprocess, sys
-code = "import threading; print(type(threading.Lock()).__module__)"
-subprocess.run([sys.executable, "-c", code], check=True)
-"""
-    assert recorded(tmp_path, source).stdout in {"threading\n", "_thread\n"}
-
-
 def test_from_code_the_locks_made_meanwhile_are_recorded_and_stay_locks(tmp_path: Path) -> None:
     source = """
 import sys, threading, tprecord
