@@ -645,6 +645,8 @@ def without_c(tmp_path: Path) -> Path:
     """Return a directory with the recorder, as it is where there was no compiler."""
     ignored = shutil.ignore_patterns("_core.*", "__pycache__")
     shutil.copytree(ROOT / "tprecord", tmp_path / "tprecord", ignore=ignored)
+    # else that of an editable installation is found
+    (tmp_path / "tprecord" / "_core.py").write_text("raise ImportError")
     return tmp_path
 
 

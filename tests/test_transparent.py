@@ -202,7 +202,7 @@ def left():
     return sum(type(thing) is Recording for thing in gc.get_objects())
 deadline = time.monotonic() + 30  # the writer's thread goes in a moment
 while left() and time.monotonic() < deadline: time.sleep(0.02)
-print(left())
+print(left(), flush=True)
 if not os.fork():
     use()
     sys.stdout.flush()
