@@ -593,7 +593,7 @@ def test_nothing_is_lost_in_memory_however_many_recordings_there_are(chosen: cor
             record_something()
         gc.collect()
         blocks.append(sys.getallocatedblocks())
-    assert max(blocks[2:]) - min(blocks[2:]) < 500, blocks  # lost each time: thousands
+    assert max(blocks[2:]) - min(blocks[2:]) < 100, blocks  # lost each time: thousands
 
 
 @BOTH

@@ -1178,7 +1178,10 @@ Callbacks_dealloc(Callbacks *self)
 static int
 attribute(PyObject *object, const char *name, PyTypeObject *type, void *place)
 {
-    PyObject *value = PyObject_GetAttrString(object, name);
+    /* interned: CPython's cache of attributes keeps a new string each time, by its address */
+    PyObject *interned = PyUnicode_InternFromString(name);
+    PyObject *value = interned == NULL ? NULL : PyObject_GetAttr(object, interned);
+    Py_XDECREF(interned);
     if (value != NULL && type != NULL && !Py_IS_TYPE(value, type)) {
         PyErr_Format(PyExc_TypeError, "%s must be a %s, not %R", name, type->tp_name, value);
         Py_CLEAR(value);
