@@ -288,7 +288,8 @@ import os, signal, threading
 from concurrent.futures import ThreadPoolExecutor
 pid = os.fork()
 if not pid:
-    ThreadPoolExecutor(1).submit(int).result()
+    with ThreadPoolExecutor(1) as pool: pool.submit(int).result()
+    threading.Event().wait(0.01)  # all is written before a thread blocks
     os.kill(os.getpid(), signal.SIGKILL)
 print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
 """

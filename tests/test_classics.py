@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 import tpanalyze
-from tests.recorded import PATIENCE_S, ROOT, hanging, read, record, until
+from tests.at_rest import hang, report_at_rest
+from tests.recorded import PATIENCE_S, ROOT, hanging, read, record
 from tpanalyze.findings import Finding, Party, Relation, Report, Verdict
 from tpanalyze.model import DrainWait, FutureWait, Site
 
@@ -124,23 +125,7 @@ NAMES = [classic.name for classic in CLASSICS]
 
 
 def hang_and_analyse(name: str, tmp_path: Path) -> Report:
-    program = TRACES / name / "program.py"
-    with hanging(tmp_path, "program.py", cwd=program.parent) as (_, path):
-        until(lambda: is_deadlock(path) and main_waits(path), "a deadlock is proved, main waits")
-    return tpanalyze.analyze(path)
-
-
-def main_waits(path: Path) -> bool:
-    threads = tpanalyze.analyze(path).snapshot.threads.values()
-    return any(thread.main and thread.wait is not None for thread in threads)
-
-
-def is_deadlock(path: Path) -> bool:
-    return (
-        path.exists()
-        and path.stat().st_size > 0
-        and tpanalyze.analyze(path).verdict is Verdict.DEADLOCK
-    )
+    return hang(tmp_path, "program.py", cwd=TRACES / name)
 
 
 def number_of_waits(path: Path) -> int:
@@ -288,7 +273,7 @@ def test_the_workers_deadlock_is_found_however_the_process_ends(
 ) -> None:
     expected = next(classic for classic in CLASSICS if classic.name == name)
     with hanging(tmp_path, "program.py", cwd=TRACES / name) as (process, path):
-        until(lambda: is_deadlock(path) and main_waits(path), "a deadlock is proved, main waits")
+        report_at_rest(process, path)
         for sent in ends:
             end_or_wait_again(process, sent, path)
         report = tpanalyze.analyze(path)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import at_rest
 from tests.recorded import Trace, hanging, read, record_source, until
 from tests.test_ledger import essence, segment
 from tests.tracegen import TraceGen, replay_of
@@ -40,14 +41,7 @@ def wait_for_pipe():
 def hang(tmp_path: Path, source: str, verdict: Verdict = Verdict.DEADLOCK) -> Report:
     """Record a program until its trace gives the verdict, and return what is said of it then."""
     (tmp_path / "app.py").write_text(HEAD + source)
-
-    def is_found() -> bool:
-        return bool(read(path).header) and analyze(path).verdict is verdict
-
-    with hanging(tmp_path, "app.py") as (process, path):
-        until(lambda: process.poll() is not None or is_found(), f"{verdict} is found")
-        assert process.poll() is None, process.communicate()
-        return analyze(path)
+    return at_rest.hang(tmp_path, "app.py", found=lambda report: report.verdict is verdict)
 
 
 def harmless(tmp_path: Path, source: str) -> Trace:
@@ -401,7 +395,8 @@ def test_a_done_callback_of_a_process_pool_that_waits_for_that_pool_is_a_deadloc
         + """
 def combine(future): pool.submit(page).result()
 pool = ProcessPoolExecutor(1, mp_context=fork)
-pool.submit(page).add_done_callback(combine)
+pool.submit(wait_for_pipe).add_done_callback(combine)
+os.write(ours, b"!")  # not before there is a callback
 Event().wait()
 """
     )

@@ -11,7 +11,8 @@ import orjson
 import pytest
 
 import tpanalyze
-from tests.recorded import PATIENCE_S, ROOT, hanging, read, record, until
+from tests.at_rest import hang
+from tests.recorded import PATIENCE_S, ROOT, record
 from tests.snapshots import HEADER, QUALITY, Builder, site
 from tests.tracegen import TraceGen
 from tpanalyze.explain import explain
@@ -68,12 +69,7 @@ def own_line(place: Site | None, name: str) -> str:
 def test_a_sample_is_proved_with_who_has_the_lock_and_who_wants_it_where(
     name: str, kind: str, core: set[tuple[str, str, str]], victims: list[str], tmp_path: Path
 ) -> None:
-    def verdict(path: Path) -> Verdict:
-        return tpanalyze.analyze(path).verdict if read(path).header else Verdict.NONE
-
-    with hanging(tmp_path, "--locks", "program.py", cwd=TRACES / name) as (_, path):
-        until(lambda: verdict(path) is Verdict.DEADLOCK, "the deadlock is found")
-        report = tpanalyze.analyze(path)
+    report = hang(tmp_path, "--locks", "program.py", cwd=TRACES / name)
     (finding,) = report.findings
     threads = report.snapshot.threads
     assert finding.kind == kind

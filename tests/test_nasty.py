@@ -12,8 +12,9 @@ import pytest
 
 import tpanalyze
 from tests import moments
+from tests.at_rest import report_at_rest
 from tests.moments import watch
-from tests.recorded import ROOT, hanging, read, record_source, until
+from tests.recorded import ROOT, hanging, record_source
 from tpanalyze.findings import Verdict
 from tpanalyze.rules import RULES, threads
 from tpanalyze.waitgraph import build
@@ -374,18 +375,8 @@ pool.submit(outer).result()
 def test_what_is_dead_is_called_so(name: str, tmp_path: Path) -> None:
     kind, program = DEAD[name]
     (tmp_path / "app.py").write_text(START + program)
-
-    def is_found() -> bool:
-        if not (path.exists() and read(path).header):
-            return False
-        report = tpanalyze.analyze(path)
-        known = report.snapshot.threads.values()
-        main_waits = any(thread.main and thread.wait is not None for thread in known)
-        return report.verdict is Verdict.DEADLOCK and main_waits
-
-    with hanging(tmp_path, "app.py") as (_, path):
-        until(is_found, f"{kind} is found")
-        (finding,) = tpanalyze.analyze(path).findings
+    with hanging(tmp_path, "app.py") as (process, path):
+        (finding,) = report_at_rest(process, path).findings
         seen = watch(path)
     assert finding.kind == kind
     assert not seen.false_alarms

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.recorded import hanging, read, record_source, until
+from tests import at_rest
+from tests.recorded import record_source
 from tpanalyze import analyze
 from tpanalyze.findings import Report, Verdict
 
@@ -24,15 +25,7 @@ def needs(package: str, distribution: str) -> pytest.MarkDecorator:
 
 def hang(tmp_path: Path, source: str) -> Report:
     (tmp_path / "app.py").write_text(source)
-
-    def is_deadlock() -> bool:
-        return bool(path.exists() and read(path).header) and (
-            analyze(path).verdict is Verdict.DEADLOCK
-        )
-
-    with hanging(tmp_path, "app.py") as (_, path):
-        until(is_deadlock, "the trace proves a deadlock")
-        return analyze(path)
+    return at_rest.hang(tmp_path, "app.py")
 
 
 LANGCHAIN = """

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import tpanalyze
+from tests.at_rest import hang
 from tests.recorded import ROOT, Trace, hanging, read, record, record_source, until
 from tpanalyze.describe import own_frames
 from tpanalyze.findings import Finding, Verdict
@@ -29,14 +30,7 @@ def limiters(trace: Trace) -> dict[int, int | None]:
 
 
 def proved(tmp_path: Path, *command: str, cwd: Path | None = None) -> list[Finding]:
-    def findings() -> list[Finding]:
-        return list(tpanalyze.analyze(path).findings)
-
-    with hanging(tmp_path, *command, cwd=cwd) as (process, path):
-        until(lambda: bool(read(path).header), "there is a trace")
-        until(lambda: process.poll() is not None or bool(findings()), "a deadlock is found")
-        assert process.poll() is None
-        return findings()
+    return list(hang(tmp_path, *command, found=lambda r: bool(r.findings), cwd=cwd).findings)
 
 
 # -- what is recorded ------------------------------------------------------------------------------
@@ -342,15 +336,7 @@ def test_requests_that_use_up_all_threads_are_proved_to_hang(
     pytest.importorskip(framework, reason=ABSENT)
     pytest.importorskip("httpx", reason=ABSENT)
     (tmp_path / "app.py").write_text(APP.format(requests=3, app=app))
-    with hanging(tmp_path, "app.py") as (process, path):
-        until(lambda: bool(read(path).header), "there is a trace")
-
-        def found() -> bool:
-            return process.poll() is not None or bool(tpanalyze.analyze(path).findings)
-
-        until(found, "a deadlock is found")
-        assert process.poll() is None
-        report = tpanalyze.analyze(path)
+    report = hang(tmp_path, "app.py")
     finding = report.findings[0]
     assert finding.kind == "pool-starvation"
     (limiter,) = [

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import tpanalyze
+from tests.at_rest import hang
 from tests.recorded import ROOT, Trace, environment, hanging, read, record, record_source, until
 from tpanalyze.describe import own_frames
 from tpanalyze.findings import Finding, Verdict
@@ -25,15 +26,7 @@ def loops(trace: Trace) -> list[int]:
 
 def proved(tmp_path: Path, *command: str, cwd: Path | None = None) -> list[Finding]:
     """Run a program that hangs, and return what is found of it while it does."""
-
-    def findings() -> list[Finding]:
-        return list(tpanalyze.analyze(path).findings)
-
-    with hanging(tmp_path, *command, cwd=cwd) as (process, path):
-        until(lambda: bool(read(path).header), "there is a trace")
-        until(lambda: process.poll() is not None or bool(findings()), "a deadlock is found")
-        assert process.poll() is None
-        return findings()
+    return list(hang(tmp_path, *command, found=lambda r: bool(r.findings), cwd=cwd).findings)
 
 
 def proved_source(tmp_path: Path, source: str) -> list[Finding]:
@@ -462,10 +455,7 @@ asyncio.run(main())
 
 def test_a_promise_of_a_loop_can_be_read_by_all_that_analyse(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text((TRACES / "loop_and_pool" / "program.py").read_text())
-    with hanging(tmp_path, "app.py") as (_, path):
-        until(lambda: bool(read(path).of("deliver")), "the promise is owed")
-        until(lambda: bool(tpanalyze.analyze(path).findings), "a deadlock is found")
-        report = tpanalyze.analyze(path)
+    report = hang(tmp_path, "app.py")
     (promise,) = [task for task in report.snapshot.tasks.values() if task.loop is not None]
     assert promise.function is not None
     assert promise.function.name == "stock"

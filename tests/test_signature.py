@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 import tpanalyze
-from tests.recorded import hanging, read, until
-from tests.test_classics import TRACES, is_deadlock, main_waits
+from tests.at_rest import report_at_rest
+from tests.recorded import hanging
+from tests.test_classics import TRACES
 
 EDIT = '''import itertools  # for what has nothing to do with it
 
@@ -38,8 +38,8 @@ def test_an_unrelated_edit_and_another_python_leave_the_signature(
     place = tmp_path / "elsewhere"
     place.mkdir()
     (place / "program.py").write_text(EDIT + (TRACES / name / "program.py").read_text())
-    with hanging(place, "program.py") as (_, path):
-        until(lambda: is_deadlock(path) and main_waits(path), "a deadlock is proved, main waits")
+    with hanging(place, "program.py") as (process, path):
+        report_at_rest(process, path)
         assert signatures(path) == [finding["signature"] for finding in kept["findings"]]
 
 
@@ -60,11 +60,7 @@ def test_another_function_that_waits_has_another_signature(tmp_path: Path) -> No
         place = tmp_path / outer
         place.mkdir()
         (place / "app.py").write_text(PROGRAM.format(outer=outer))
-        with hanging(place, "app.py") as (_, path):
-            until(partial(_is_found, path), "a deadlock is proved")
+        with hanging(place, "app.py") as (process, path):
+            report_at_rest(process, path)
             found += signatures(path)
     assert len(set(found)) == 2
-
-
-def _is_found(path: Path) -> bool:
-    return bool(path.exists() and read(path).header) and is_deadlock(path)

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 import tpanalyze
-from tests.recorded import ROOT, hanging, until
-from tests.test_classics import is_deadlock
+from tests.at_rest import report_at_rest
+from tests.recorded import ROOT, hanging
 from tpanalyze.cli import main
 from tpanalyze.describe import INTERPRETER_EXIT
 from tpanalyze.render.json_report import render_json
@@ -68,8 +68,8 @@ def test_the_source_lines_are_shown_where_they_are_at_hand_and_unchanged(
 ) -> None:
     program = tmp_path / "app.py"
     program.write_text(PROGRAM)
-    with hanging(tmp_path, "app.py") as (_, path):
-        until(lambda: is_deadlock(path), "a deadlock is proved")
+    with hanging(tmp_path, "app.py") as (process, path):
+        report_at_rest(process, path)
         kept = tmp_path / "kept.jsonl"
         kept.write_bytes(path.read_bytes())
     monkeypatch.chdir(tmp_path)
