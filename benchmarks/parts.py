@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, thread
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import CodeType
 from typing import Any
 
@@ -19,17 +19,24 @@ from tprecord.names import Names
 TASKS, ROUNDS = 1000, 40
 
 
-class Executor(ThreadPoolExecutor):
-    """Its ``submit`` makes the callback that belongs there, for many futures."""
+class Item:
+    """Its beginning makes the callback that belongs there, for many futures."""
 
-    on_call: Callable[..., object]
+    def __init__(self, on_start: Callable[..., object], futures: tuple[Future[None], ...]) -> None:
+        code = Item.__init__.__code__
+        for future in futures:  # noqa: B007  the callback reads it from this frame
+            on_start(code, 0)
+
+
+class Executor(ThreadPoolExecutor):
+    """Its ``submit`` makes the items of many futures."""
+
+    on_start: Callable[..., object]
     made: tuple[Future[None], ...]
 
     def submit(self, fn: Callable[..., Any], /, *args: object, **kwargs: object) -> Future[Any]:
         """Submit nothing, and tell the recorder so for each future."""
-        on_call, item = self.on_call, thread._WorkItem
-        for future in self.made:
-            on_call(CODE, 0, item, future)
+        Item(self.on_start, self.made)
         del fn, args, kwargs  # until here they are read through the frame
         return self.made[0]
 
@@ -50,9 +57,9 @@ def main() -> None:
     """Measure, and print the best of each part."""
     chosen = cores.choose()
     buffer = chosen.buffer(time.perf_counter_ns())
-    names = Names(buffer, depth=4, table=chosen.table)
+    names = Names(buffer, depth=4, table=chosen.table, new_counter=chosen.counter)
     hot = core.Hot()
-    hot.work_item = thread._WorkItem
+    hot.item_init, hot.submit = Item.__init__.__code__, CODE
     hot.set_running, hot.set_result = Future.set_running_or_notify_cancel, Future.set_result
     hot.get_result = vars(Future)["_Future__get_result"]
     hot.future_init = Future.__init__.__code__
@@ -64,11 +71,12 @@ def main() -> None:
         took = time.perf_counter_ns() - began
         best[part] = min(best.get(part, took), took)
 
-    hot.submit = timed.__code__  # the frame above the one that a future is born in
     callbacks = chosen.make_callbacks(buffer, names, hot, core.Handlers(), fail)
+    hot.submit = timed.__code__  # the frame above the one that a future is born in
+    bearing = chosen.make_callbacks(buffer, names, hot, core.Handlers(), fail)
     futures = tuple(Future[None]() for _ in range(TASKS))
     executor = Executor(1)
-    executor.on_call, executor.made = callbacks.on_call, futures
+    executor.on_start, executor.made = callbacks.on_start, futures
 
     def calls(callee: object) -> None:
         on_call = callbacks.on_call
@@ -76,14 +84,9 @@ def main() -> None:
             on_call(CODE, 0, callee, future)
 
     def births() -> None:
-        on_start, init = callbacks.on_start, Future.__init__.__code__
+        on_start, init = bearing.on_start, Future.__init__.__code__
         for _ in futures:
             on_start(init, 0)
-
-    def ends() -> None:
-        on_end, code = callbacks.on_native_return, timed.__code__
-        for _ in futures:
-            on_end(code, 0, None, None)
 
     def write() -> None:
         _, remove = buffer.lines()
@@ -92,7 +95,6 @@ def main() -> None:
     for _ in range(ROUNDS):
         timed("submit", lambda: executor.submit(nothing))
         timed("birth of the future", births)
-        timed("end of a call in C", ends)
         timed("start", lambda: calls(hot.set_running))
         timed("finish", lambda: calls(hot.set_result))
         timed("result read", lambda: calls(hot.get_result))

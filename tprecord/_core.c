@@ -9,8 +9,9 @@
  * Cycles of references through these objects end where they pass through an object in Python: none
  * of them has to be cleared by the collector, and so none is ever half an object.
  *
- * Public C API only, as of CPython 3.12.  The GIL protects all state: a free-threaded build gets
- * the core in Python (see setup.py and cores.py).
+ * Public C API as of CPython 3.12, but for one thing: where frames can be read in place, no frame
+ * objects are made for them (see Frames).  The GIL protects all state: a free-threaded build gets the
+ * core in Python (see setup.py and cores.py).
  */
 
 #define PY_SSIZE_T_CLEAN
@@ -60,17 +61,13 @@ now_ns(void)
 enum {
     /* methods of Names */
     NAME_THREAD, NAME_FUTURE, NAME_FUNCTION, NAME_POOL, NAME_FIND_SITE,
-    /* local variables of `submit` */
-    NAME_SELF, NAME_FN, NAME_ARGS,
     NAMES
 };
 
-static const char *const NAME[NAMES] = {
-    "thread", "future", "function", "pool", "find_site", "self", "fn", "args",
-};
+static const char *const NAME[NAMES] = {"thread", "future", "function", "pool", "find_site"};
 
 typedef struct {
-    PyTypeObject *table_type, *buffer_type, *callbacks_type;
+    PyTypeObject *counter_type, *table_type, *buffer_type, *callbacks_type;
     PyObject *disable;     /* sys.monitoring.DISABLE */
     PyObject *name[NAMES]; /* interned */
 } State;
@@ -78,6 +75,45 @@ typedef struct {
 /* Schema.py's numbers of the hot events, and the ticks' length. */
 enum { SUBMIT = 1, START = 2, FINISH = 3, FAIL = 4, READ = 5 };
 #define TICK_NS 1000
+
+/* ================================================================================= Counter ====
+ * Numbers 1, 2, 3, ... by calling it, and quicker from C.
+ */
+
+typedef struct {
+    PyObject_HEAD
+    int64_t last;
+} Counter;
+
+static PyObject *
+Counter_call(Counter *self, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
+{
+    return PyLong_FromLongLong(++self->last);
+}
+
+static void
+Counter_dealloc(Counter *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+PyDoc_STRVAR(Counter_doc, "Call it for the next number; the first one is 1.");
+
+static PyType_Slot Counter_slots[] = {
+    {Py_tp_doc, (void *)Counter_doc},
+    {Py_tp_call, Counter_call},
+    {Py_tp_dealloc, Counter_dealloc},
+    {0, NULL},
+};
+
+static PyType_Spec Counter_spec = {
+    .name = "tprecord._core.Counter",
+    .basicsize = sizeof(Counter),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = Counter_slots,
+};
 
 /* =================================================================================== Table ====
  * A dict from ids to numbers, for quick look-ups from C: open addressing with linear probing, at
@@ -670,6 +706,144 @@ static PyType_Spec Buffer_spec = {
     .slots = Buffer_slots,
 };
 
+/* ================================================================================== Frames ====
+ * The calls that are under way in this thread, from the innermost one on.  `Frame` is no owner where
+ * frames are read in place; else it is, and `frame_back` and `frame_done` give it up.
+ *
+ * In place is how CPython's own frame objects read them (Python/pystate.c: PyThreadState_GetFrame,
+ * Objects/frameobject.c: PyFrame_GetBack, PyFrame_GetLasti; Include/internal/pycore_frame.h), in the
+ * versions this was checked with.  To make the objects takes most of the time of a callback.
+ */
+
+#if !defined(TPRECORD_FRAME_OBJECTS) && !defined(PYPY_VERSION) && PY_VERSION_HEX < 0x030E0000
+#define FRAMES_IN_PLACE 1
+#define Py_BUILD_CORE 1
+#include <internal/pycore_frame.h>
+#undef Py_BUILD_CORE
+
+typedef struct _PyInterpreterFrame *Frame;
+
+static inline Frame
+frame_here(void)
+{
+    PyThreadState *tstate = PyThreadState_Get();
+#if PY_VERSION_HEX >= 0x030D0000
+    return _PyFrame_GetFirstComplete(tstate->current_frame);
+#else
+    return _PyFrame_GetFirstComplete(tstate->cframe->current_frame);
+#endif
+}
+
+static inline Frame
+frame_back(Frame frame)
+{
+    return _PyFrame_GetFirstComplete(frame->previous);
+}
+
+static inline void
+frame_done(Frame frame)
+{
+    (void)frame;
+}
+
+/* Return a frame's code, borrowed. */
+static inline PyObject *
+frame_code(Frame frame)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    return (PyObject *)_PyFrame_GetCode(frame);
+#else
+    return (PyObject *)frame->f_code;
+#endif
+}
+
+static inline int
+frame_lasti(Frame frame)
+{
+    int lasti = _PyInterpreterFrame_LASTI(frame);
+    return lasti < 0 ? -1 : lasti * (int)sizeof(_Py_CODEUNIT);
+}
+
+#else
+typedef PyFrameObject *Frame;
+
+static inline Frame
+frame_here(void)
+{
+    return PyThreadState_GetFrame(PyThreadState_Get());
+}
+
+static inline Frame
+frame_back(Frame frame)
+{
+    PyFrameObject *back = PyFrame_GetBack(frame);
+    Py_DECREF(frame);
+    return back;
+}
+
+static inline void
+frame_done(Frame frame)
+{
+    Py_XDECREF(frame);
+}
+
+static inline PyObject *
+frame_code(Frame frame)
+{
+    PyCodeObject *code = PyFrame_GetCode(frame);
+    Py_DECREF(code); /* the frame has it */
+    return (PyObject *)code;
+}
+
+static inline int
+frame_lasti(Frame frame)
+{
+    return PyFrame_GetLasti(frame);
+}
+#endif
+
+/* A local variable of a function: where it is in each frame, and its name. */
+typedef struct {
+    PyObject *name;
+    Py_ssize_t place; /* -1: not known */
+} Variable;
+
+/* Look for a variable of a function's code; -1 with an exception.  What is shared with inner functions
+ * has no known place: there stands a cell. */
+static int
+variable_of(PyObject *code, const char *name, Variable *variable)
+{
+    variable->place = -1;
+    variable->name = PyUnicode_InternFromString(name);
+    PyObject *names = variable->name == NULL ? NULL : PyCode_GetVarnames((PyCodeObject *)code);
+    PyObject *cells = names == NULL ? NULL : PyCode_GetCellvars((PyCodeObject *)code);
+    int shared = cells == NULL ? -1 : PySequence_Contains(cells, variable->name);
+    for (Py_ssize_t i = 0; shared == 0 && i < PyTuple_GET_SIZE(names); i++) {
+        if (PyUnicode_Compare(PyTuple_GET_ITEM(names, i), variable->name) == 0) {
+            variable->place = i;
+        }
+    }
+    Py_XDECREF(names);
+    Py_XDECREF(cells);
+    return shared < 0 ? -1 : 0;
+}
+
+/* Return a variable's value, or NULL with an exception if it is not set. */
+static PyObject *
+frame_variable(Frame frame, const Variable *variable)
+{
+#ifdef FRAMES_IN_PLACE
+    PyObject *value = variable->place < 0 ? NULL : frame->localsplus[variable->place];
+    if (value == NULL) {
+        PyErr_Format(PyExc_NameError, "no local variable %R", variable->name);
+        return NULL;
+    }
+    return Py_NewRef(value);
+#else
+    return PyFrame_GetVar(frame, variable->name);
+#endif
+}
+
 /* =================================================================================== Sites ====
  * The call stacks known so far, as a tree: (node, step) -> node, or the number of a site.  A step is
  * the address of the instruction a frame is at; see `Steps` in names.py.
@@ -735,8 +909,11 @@ tree_set(Tree *tree, int64_t node, uint64_t step, int64_t found)
 #define REFERENCES(EACH) \
     EACH(buffer) EACH(names) EACH(futures) EACH(pools) EACH(functions) EACH(next_future) \
     EACH(trouble) EACH(between) EACH(calls) EACH(starts) EACH(returns) EACH(natives) \
-    EACH(work_item) EACH(set_running) EACH(set_result) EACH(set_exception) EACH(get_result) \
-    EACH(future_init) EACH(submit)
+    EACH(set_running) EACH(set_result) EACH(set_exception) EACH(get_result) \
+    EACH(future_init) EACH(item_init) EACH(submit)
+
+/* Local variables: of `submit`, and `future` of the work item's `__init__`. */
+#define VARIABLES(EACH) EACH(executor) EACH(fn) EACH(args) EACH(future)
 
 typedef struct {
     PyObject_HEAD
@@ -746,8 +923,9 @@ typedef struct {
     Buffer *buffer;
     Table *futures, *pools, *functions;
     PyObject *names, *next_future, *trouble, *between, *calls, *starts, *returns, *natives;
-    PyObject *work_item, *set_running, *set_result, *set_exception, *get_result;
-    PyObject *future_init, *submit;
+    PyObject *set_running, *set_result, *set_exception, *get_result;
+    PyObject *future_init, *item_init, *submit;
+    Variable executor, fn, args, future;
 } Callbacks;
 
 static uint64_t last_serial; /* the GIL protects it: see Py_mod_multiple_interpreters */
@@ -796,31 +974,33 @@ task_number(Callbacks *self, PyObject *future)
         PyObject_CallMethodOneArg(self->names, self->state->name[NAME_FUTURE], future));
 }
 
-/* Return the frame that has called `frame`, which is given up, or NULL. */
-static inline PyFrameObject *
-frame_back(PyFrameObject *frame)
+static inline uint64_t
+step_of(Frame frame)
 {
-    PyFrameObject *back = PyFrame_GetBack(frame);
-    Py_DECREF(frame);
-    return back;
+    return (uintptr_t)frame_code(frame) + (uint64_t)(int64_t)frame_lasti(frame);
 }
 
-static inline uint64_t
-step_of(PyFrameObject *frame)
+/* Return the object of the frame `level` calls out; None if there is none. */
+static PyObject *
+frame_object(int level)
 {
-    PyCodeObject *code = PyFrame_GetCode(frame);
-    uint64_t step = (uintptr_t)code + (uint64_t)(int64_t)PyFrame_GetLasti(frame);
-    Py_DECREF(code); /* the frame has it */
-    return step;
+    PyFrameObject *frame = PyThreadState_GetFrame(PyThreadState_Get());
+    while (frame != NULL && level-- > 0) {
+        PyFrameObject *back = PyFrame_GetBack(frame);
+        Py_DECREF(frame);
+        frame = back;
+    }
+    return frame != NULL ? (PyObject *)frame : Py_NewRef(Py_None);
 }
 
 /* Have a call stack that is new given a number, and enter its steps into the tree. */
 static int64_t
-new_site(Callbacks *self, PyFrameObject *caller)
+new_site(Callbacks *self, int level)
 {
-    PyObject *found = PyObject_CallMethodOneArg(
-        self->names, self->state->name[NAME_FIND_SITE],
-        caller != NULL ? (PyObject *)caller : Py_None);
+    PyObject *caller = frame_object(level);
+    PyObject *found =
+        PyObject_CallMethodOneArg(self->names, self->state->name[NAME_FIND_SITE], caller);
+    Py_DECREF(caller);
     if (found == NULL) {
         return -1;
     }
@@ -865,23 +1045,26 @@ done:
     return number;
 }
 
-/* Return the number of the call stack that begins at `caller`, which may be NULL; or -1. */
+/* Return the number of the call stack that begins `level` calls out; -1 with an exception. */
 static int64_t
-site_number(Callbacks *self, PyFrameObject *caller)
+site_number(Callbacks *self, int level)
 {
     if (self->tree.mask == 0) {
-        return new_site(self, caller);
+        return new_site(self, level);
+    }
+    Frame here = frame_here();
+    for (int i = 0; i < level && here != NULL; i++) {
+        here = frame_back(here);
     }
     int64_t node = 0;
-    PyFrameObject *here = (PyFrameObject *)Py_XNewRef(caller);
     for (;;) {
         Step *step = tree_step(&self->tree, node, here != NULL ? step_of(here) : 0);
         if (!step->taken) {
-            Py_XDECREF(here);
-            return new_site(self, caller);
+            frame_done(here);
+            return new_site(self, level);
         }
         if (step->found >= 0) {
-            Py_XDECREF(here);
+            frame_done(here);
             return step->found;
         }
         node = -step->found;
@@ -904,14 +1087,8 @@ record(Callbacks *self, int64_t kind, int64_t thread, PyObject *future)
 static int
 record_read(Callbacks *self, int64_t thread, PyObject *future)
 {
-    PyFrameObject *here = PyThreadState_GetFrame(PyThreadState_Get());
-    PyFrameObject *caller = here != NULL ? frame_back(here) : NULL;
-    int64_t site = site_number(self, caller);
-    Py_XDECREF(caller);
-    if (site < 0) {
-        return -1;
-    }
-    int64_t task = task_number(self, future);
+    int64_t site = site_number(self, 1);
+    int64_t task = site < 0 ? -1 : task_number(self, future);
     if (task < 0) {
         return -1;
     }
@@ -921,9 +1098,9 @@ record_read(Callbacks *self, int64_t thread, PyObject *future)
 
 /* Return the number of the function that the task of `submit`, in the frame `here`, calls. */
 static int64_t
-function_number(Callbacks *self, PyFrameObject *here)
+function_number(Callbacks *self, Frame here)
 {
-    PyObject *fn = PyFrame_GetVar(here, self->state->name[NAME_FN]);
+    PyObject *fn = frame_variable(here, &self->fn);
     if (fn == NULL) {
         return -1;
     }
@@ -936,7 +1113,7 @@ function_number(Callbacks *self, PyFrameObject *here)
         }
     }
     else {
-        PyObject *args = PyFrame_GetVar(here, self->state->name[NAME_ARGS]);
+        PyObject *args = frame_variable(here, &self->args);
         PyObject *arguments[] = {self->names, fn, args};
         number = args == NULL ? -1
                               : number_from(PyObject_VectorcallMethod(
@@ -948,9 +1125,9 @@ function_number(Callbacks *self, PyFrameObject *here)
 }
 
 static int64_t
-pool_number(Callbacks *self, PyFrameObject *here)
+pool_number(Callbacks *self, Frame here)
 {
-    PyObject *executor = PyFrame_GetVar(here, self->state->name[NAME_SELF]);
+    PyObject *executor = frame_variable(here, &self->executor);
     if (executor == NULL) {
         return -1;
     }
@@ -963,22 +1140,34 @@ pool_number(Callbacks *self, PyFrameObject *here)
     return number;
 }
 
-static int
-record_submit(Callbacks *self, int64_t thread, PyObject *future)
+static int64_t
+next_task_number(Callbacks *self)
 {
-    PyFrameObject *here = PyThreadState_GetFrame(PyThreadState_Get());
-    if (here == NULL) {
-        PyErr_SetString(PyExc_RuntimeError, "a call of nobody");
+    if (Py_IS_TYPE(self->next_future, self->state->counter_type)) {
+        return ++((Counter *)self->next_future)->last;
+    }
+    return number_from(PyObject_CallNoArgs(self->next_future));
+}
+
+/* Record the task whose work item `submit` makes: the item's `__init__` has just begun. */
+static int
+record_submit(Callbacks *self)
+{
+    int64_t thread = thread_number(self);
+    int64_t site = thread < 0 ? -1 : site_number(self, 2);
+    if (site < 0) {
         return -1;
     }
-    PyFrameObject *caller = PyFrame_GetBack(here);
-    int64_t site = site_number(self, caller);
-    Py_XDECREF(caller);
-    int64_t function = site < 0 ? -1 : function_number(self, here);
+    Frame item = frame_here();
+    PyObject *future = frame_variable(item, &self->future);
+    Frame here = frame_back(item);
+    int64_t function = future == NULL ? -1 : function_number(self, here);
     int64_t pool = function < 0 ? -1 : pool_number(self, here);
-    Py_DECREF(here);
-    int64_t task = pool < 0 ? -1 : number_from(PyObject_CallNoArgs(self->next_future));
-    if (task < 0 || table_set(self->futures, (uintptr_t)future, task) < 0) {
+    frame_done(here);
+    int64_t task = pool < 0 ? -1 : next_task_number(self);
+    int done = task < 0 ? -1 : table_set(self->futures, (uintptr_t)future, task);
+    Py_XDECREF(future); /* the caller has it */
+    if (done < 0) {
         return -1;
     }
     int64_t rest[] = {task, pool, function, site};
@@ -1056,9 +1245,6 @@ Callbacks_on_call(Callbacks *self, PyObject *const *args, Py_ssize_t count)
     else if (callee == self->get_result) {
         done = record_read(self, thread, first);
     }
-    else if (callee == self->work_item) {
-        done = record_submit(self, thread, first);
-    }
     else if (callee == self->set_exception) {
         done = record(self, FAIL, thread, first);
     }
@@ -1077,19 +1263,21 @@ Callbacks_on_start(Callbacks *self, PyObject *const *args, Py_ssize_t count)
     if (!takes(count, 2)) {
         return NULL;
     }
-    if (args[0] == self->future_init) {
-        PyFrameObject *here = PyThreadState_GetFrame(PyThreadState_Get());
-        PyFrameObject *caller = here != NULL ? frame_back(here) : NULL;
-        if (caller != NULL) {
-            PyCodeObject *code = PyFrame_GetCode(caller);
-            Py_DECREF(caller);
-            Py_DECREF(code); /* compared as an address, no more */
-            if ((PyObject *)code == self->submit) {
-                Py_RETURN_NONE;
+    PyObject *otherwise = self->state->disable;
+    if (args[0] == self->future_init || args[0] == self->item_init) {
+        Frame here = frame_here();
+        Frame caller = here != NULL ? frame_back(here) : NULL;
+        int submits = caller != NULL && frame_code(caller) == self->submit;
+        frame_done(caller);
+        if (submits) {
+            if (args[0] == self->item_init && record_submit(self) < 0) {
+                return troubled(self, args[0]);
             }
+            Py_RETURN_NONE;
         }
+        otherwise = Py_None;
     }
-    return handled(self, self->starts, args[0], self->state->disable, NULL, 0);
+    return handled(self, self->starts, args[0], otherwise, NULL, 0);
 }
 
 static PyObject *
@@ -1106,9 +1294,6 @@ Callbacks_on_native_return(Callbacks *self, PyObject *const *args, Py_ssize_t co
 {
     if (!takes(count, 4)) {
         return NULL;
-    }
-    if (args[0] == self->submit) {
-        Py_RETURN_NONE;
     }
     PyObject *raised[] = {Py_False};
     PyObject *result = handled(self, self->natives, args[0], Py_None, raised, 1);
@@ -1159,6 +1344,8 @@ Callbacks_traverse(Callbacks *self, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE(self));
 #define VISIT(field) Py_VISIT(self->field);
     REFERENCES(VISIT)
+#define VISIT_NAME(field) Py_VISIT(self->field.name);
+    VARIABLES(VISIT_NAME)
     return 0;
 }
 
@@ -1169,6 +1356,8 @@ Callbacks_dealloc(Callbacks *self)
     PyObject_GC_UnTrack(self);
 #define GIVE_UP(field) Py_XDECREF(self->field);
     REFERENCES(GIVE_UP)
+#define GIVE_UP_NAME(field) Py_XDECREF(self->field.name);
+    VARIABLES(GIVE_UP_NAME)
     PyMem_Free(self->tree.steps);
     type->tp_free(self);
     Py_DECREF(type);
@@ -1224,13 +1413,21 @@ Callbacks_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         || attribute(handlers, "returns", &PyDict_Type, &self->returns) < 0
         || attribute(handlers, "natives", &PyDict_Type, &self->natives) < 0
         || attribute(handlers, "between", NULL, &self->between) < 0
-        || attribute(hot, "work_item", NULL, &self->work_item) < 0
         || attribute(hot, "set_running", NULL, &self->set_running) < 0
         || attribute(hot, "set_result", NULL, &self->set_result) < 0
         || attribute(hot, "set_exception", NULL, &self->set_exception) < 0
         || attribute(hot, "get_result", NULL, &self->get_result) < 0
         || attribute(hot, "future_init", NULL, &self->future_init) < 0
+        || attribute(hot, "item_init", NULL, &self->item_init) < 0
         || attribute(hot, "submit", NULL, &self->submit) < 0) {
+        Py_DECREF(self);
+        return NULL;
+    }
+    if (PyCode_Check(self->submit) && PyCode_Check(self->item_init)
+        && (variable_of(self->submit, "self", &self->executor) < 0
+            || variable_of(self->submit, "fn", &self->fn) < 0
+            || variable_of(self->submit, "args", &self->args) < 0
+            || variable_of(self->item_init, "future", &self->future) < 0)) {
         Py_DECREF(self);
         return NULL;
     }
@@ -1292,7 +1489,9 @@ module_exec(PyObject *module)
         return -1;
     }
     state->disable = PyObject_GetAttrString(monitoring, "DISABLE");
-    return state->disable == NULL || add_type(module, &Table_spec, &state->table_type) < 0
+    return state->disable == NULL
+                   || add_type(module, &Counter_spec, &state->counter_type) < 0
+                   || add_type(module, &Table_spec, &state->table_type) < 0
                    || add_type(module, &Buffer_spec, &state->buffer_type) < 0
                    || add_type(module, &Callbacks_spec, &state->callbacks_type) < 0
                ? -1
@@ -1303,6 +1502,7 @@ static int
 module_traverse(PyObject *module, visitproc visit, void *arg)
 {
     State *state = PyModule_GetState(module);
+    Py_VISIT(state->counter_type);
     Py_VISIT(state->table_type);
     Py_VISIT(state->buffer_type);
     Py_VISIT(state->callbacks_type);
@@ -1314,6 +1514,7 @@ static int
 module_clear(PyObject *module)
 {
     State *state = PyModule_GetState(module);
+    Py_CLEAR(state->counter_type);
     Py_CLEAR(state->table_type);
     Py_CLEAR(state->buffer_type);
     Py_CLEAR(state->callbacks_type);

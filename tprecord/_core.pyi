@@ -6,6 +6,9 @@ from typing import Any, overload
 from tprecord.core import Emit, Handlers, Hot, Trouble
 from tprecord.names import Names
 
+class Counter:
+    def __call__(self) -> int: ...
+
 class Table:
     @overload
     def get(self, key: int, /) -> int | None: ...

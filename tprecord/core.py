@@ -55,17 +55,20 @@ class Hot:
     __slots__ = (
         "future_init",
         "get_result",
+        "item_init",
         "set_exception",
         "set_result",
         "set_running",
         "submit",
-        "work_item",
     )
 
     def __init__(self) -> None:
-        self.work_item = self.set_running = self.set_result = object()
+        self.set_running = self.set_result = object()
         self.set_exception = self.get_result = object()
         self.future_init: object = None
+        self.item_init: object = None
+        """code of ``__init__`` of a pool's work items: where it begins, called by `submit`, a task
+        is submitted.  A watched call in `submit` would cost the app several times as much."""
         self.submit: object = None
         """code of the function that makes the futures of pools: their births are no events"""
 
@@ -198,12 +201,12 @@ futures: dict[int, str] = _not_here
 pools: dict[int, str] = _not_here
 functions: dict[int, str] = _not_here
 next_future: Callable[[], int] = _not_here
-work_item: object = _not_here
 set_running: object = _not_here
 set_result: object = _not_here
 set_exception: object = _not_here
 get_result: object = _not_here
 future_init: object = _not_here
+item_init: object = _not_here
 submit: object = _not_here
 
 SUBMITS, STARTS, FINISHES, FAILS, READS = map(str, (SUBMIT, START, FINISH, FAIL, READ))
@@ -239,14 +242,13 @@ def _on_call(code: CodeType, _offset: int, callee: Any, arg0: Any) -> object:
         elif callee is set_result:
             task = futures.get(id(arg0)) or f",{names.future(arg0)}"
             event = clock(), f"{FINISHES}{me}{task}"
-        elif callee is get_result or callee is work_item:
-            # Names.site, at half its price
+        elif callee is get_result:
             caller: FrameType | None
             try:
                 caller = getframe(2)
             except ValueError:  # a thread of somebody's C code
                 caller = None
-            here = caller
+            here = caller  # Names.site, at half its price
             try:
                 while isinstance(found, dict):
                     if here is None:
@@ -256,21 +258,8 @@ def _on_call(code: CodeType, _offset: int, callee: Any, arg0: Any) -> object:
                         here = here.f_back
             except KeyError:
                 found = f",{names.new_site(caller)}"
-            if callee is get_result:
-                task = futures.get(id(arg0)) or f",{names.future(arg0)}"
-                event = clock(), f"{READS}{me}{task}{found}"
-            else:
-                values = getframe(1).f_locals
-                executor, fn = values["self"], values["fn"]
-                if type(fn) is FunctionType:
-                    function = functions.get(id(fn.__code__)) or f",{names.function(fn)}"
-                else:
-                    function = f",{names.function(fn, values['args'])}"
-                if SNAPSHOT_LOCALS:
-                    values.clear()
-                pool = pools.get(id(executor)) or f",{names.pool(executor)}"
-                futures[id(arg0)] = task = f",{next_future()}"
-                event = clock(), f"{SUBMITS}{me}{task}{pool}{function}{found}"
+            task = futures.get(id(arg0)) or f",{names.future(arg0)}"
+            event = clock(), f"{READS}{me}{task}{found}"
         elif callee is set_exception:
             task = futures.get(id(arg0)) or f",{names.future(arg0)}"
             event = clock(), f"{FAILS}{me}{task}"
@@ -285,14 +274,51 @@ def _on_call(code: CodeType, _offset: int, callee: Any, arg0: Any) -> object:
 
 def _on_start(code: CodeType, _offset: int) -> object:
     try:
-        if code is future_init:
+        found: Steps | str = steps  # first, so that the outer handler is the first one's
+        if code is future_init or code is item_init:
             try:
-                if getframe(2).f_code is submit:
-                    return None
+                by = getframe(2)
             except ValueError:  # a thread of somebody's C code
-                pass
+                by = None
+            if by is not None and by.f_code is submit:
+                if code is future_init:
+                    return None
+                try:
+                    me = local.text
+                except AttributeError:
+                    names.thread()
+                    me = local.text
+                caller = here = by.f_back  # Names.site, at half its price
+                try:
+                    while isinstance(found, dict):
+                        if here is None:
+                            found = found[TOP]
+                        else:
+                            found = found[id(here.f_code) + here.f_lasti]
+                            here = here.f_back
+                except KeyError:
+                    found = f",{names.new_site(caller)}"
+                values = by.f_locals
+                executor, fn = values["self"], values["fn"]
+                if type(fn) is FunctionType:
+                    function = functions.get(id(fn.__code__)) or f",{names.function(fn)}"
+                else:
+                    function = f",{names.function(fn, values['args'])}"
+                if SNAPSHOT_LOCALS:
+                    values.clear()
+                values = getframe(1).f_locals
+                future = values["future"]
+                if SNAPSHOT_LOCALS:
+                    values.clear()
+                pool = pools.get(id(executor)) or f",{names.pool(executor)}"
+                futures[id(future)] = task = f",{next_future()}"
+                event = clock(), f"{SUBMITS}{me}{task}{pool}{function}{found}"
+                buffer.put(event)  # as above
+                return None
         handle = handlers.starts.get(id(code))
-        return disable if handle is None else handle()
+        if handle is None:
+            return None if code is item_init else disable
+        return handle()
     except BaseException as error:
         trouble(error, code)
         return None
@@ -310,10 +336,9 @@ def _on_return(code: CodeType, _offset: int, value: Any) -> object:
 def _on_native_return(code: CodeType, _offset: int, _callee: Any, _arg0: Any) -> object:
     # It comes with each CALL of what is no Python function, and cannot be switched off.
     try:
-        if code is not submit:
-            handle = handlers.natives.get(id(code))
-            if handle is not None:
-                handle(False)
+        handle = handlers.natives.get(id(code))
+        if handle is not None:
+            handle(False)
     except BaseException as error:
         trouble(error, code)
     return None

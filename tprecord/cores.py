@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from tprecord import buffer, compat, core
+from tprecord import buffer, compat, core, names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tprecord.buffer import AnyBuffer
     from tprecord.core import AnyCallbacks
-    from tprecord.names import Table
+    from tprecord.names import Counter, Table
 
 VARIABLE = "TPRECORD_CORE"
 
@@ -27,18 +27,20 @@ class CoreError(RuntimeError):
 class Core:
     """What differs between the two."""
 
-    __slots__ = ("buffer", "make_callbacks", "name", "table")
+    __slots__ = ("buffer", "counter", "make_callbacks", "name", "table")
 
     def __init__(
         self,
         name: str,
         buffer: Callable[[int], AnyBuffer],
         table: Callable[[], Table],
+        counter: Callable[[], Counter],
         make_callbacks: Callable[..., AnyCallbacks],
     ) -> None:
         self.name = name
         """for people"""
-        self.buffer, self.table, self.make_callbacks = buffer, table, make_callbacks
+        self.buffer, self.table, self.counter = buffer, table, counter
+        self.make_callbacks = make_callbacks
 
 
 def choose() -> Core:
@@ -60,8 +62,8 @@ def choose() -> Core:
         if wanted == "c":
             raise CoreError(f"{VARIABLE}=c, but {missing}") from None
         return _in_python(missing)
-    return Core("C", in_c.Buffer, in_c.Table, in_c.Callbacks)
+    return Core("C", in_c.Buffer, in_c.Table, in_c.Counter, in_c.Callbacks)
 
 
 def _in_python(why: str) -> Core:
-    return Core(f"Python ({why})", buffer.Buffer, core.Texts, core.make_callbacks)
+    return Core(f"Python ({why})", buffer.Buffer, core.Texts, names.counter, core.make_callbacks)

@@ -209,10 +209,14 @@ class Monitor:
             self._handlers.calls[id(code)] = handler
         self._watch(code, EVENTS.CALL)
 
-    def on_start(self, function: Any, handler: Callable[[], object]) -> None:
-        """Call ``handler()`` when `function` begins."""
+    def on_start(self, function: Any, handler: Callable[[], object] | None = None) -> None:
+        """Call ``handler()`` when `function` begins.
+
+        Without a handler only what is hot is recorded.
+        """
         code = _code(function)
-        self._handlers.starts[id(code)] = handler
+        if handler is not None:
+            self._handlers.starts[id(code)] = handler
         self._watch(code, EVENTS.PY_START)
 
     def on_return(self, function: Any, handler: Callable[[Any], object]) -> None:

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
     from tprecord.buffer import AnyBuffer
 
+    Counter = Callable[[], int]
+    """Each call returns the next number, from 1 on."""
+
     class Table(Protocol):
         """Numbers by ``id``: as much of a dictionary as is needed."""
 
@@ -76,6 +79,11 @@ TOP = 0
 """The step at the end of a call stack: nothing has called its last frame."""
 
 
+def counter() -> Counter:
+    """Return a new counter."""
+    return count(1).__next__
+
+
 class Names:
     """The numbers of one recording.
 
@@ -90,6 +98,7 @@ class Names:
         depth: int,
         forked: bool = False,
         table: Callable[[], Table] = dict[int, int],
+        new_counter: Callable[[], Counter] = counter,
     ) -> None:
         self.depth = depth
         """frames of the app that a site has"""
@@ -132,10 +141,9 @@ class Names:
         """the sets of futures that somebody still waits for, or may"""
         self.local = _local()
         """``.number`` is the calling thread's; ``.text`` is as it stands in events"""
-        self.next_future = count(1).__next__
+        self.next_future = new_counter()
         self._next = {
-            kind: count(1).__next__
-            for kind in ("thread", "pool", "function", "site", "set", "object")
+            kind: counter() for kind in ("thread", "pool", "function", "site", "set", "object")
         }
         self._define = buffer.definitions.append
         self._codes: dict[int, CodeType] = {}

@@ -141,7 +141,11 @@ class Recording:
         self._wall, origin_ns = time.time(), time.perf_counter_ns()
         self._buffer = self._core.buffer(origin_ns)
         names = self._names = Names(
-            self._buffer, depth=self._depth, forked=forked, table=self._core.table
+            self._buffer,
+            depth=self._depth,
+            forked=forked,
+            table=self._core.table,
+            new_counter=self._core.counter,
         )
         self._look = Look(self._buffer, names)
         self._writer = Writer(

@@ -38,7 +38,7 @@ ALL = 0
 def install(monitor: Monitor, thread: ModuleType) -> None:
     """Watch executors: their queue, the lives of their workers, their shutdown."""
     executor = thread.ThreadPoolExecutor
-    monitor.hot.work_item = thread._WorkItem
+    monitor.hot.item_init = thread._WorkItem.__init__.__code__
     monitor.hot.submit = executor.submit.__code__
     monitor.names.recorded |= {
         id(executor.submit.__code__),
@@ -46,7 +46,7 @@ def install(monitor: Monitor, thread: ModuleType) -> None:
         id(executor._initializer_failed.__code__),
     }
     monitor.names.add_floor(thread._WorkItem.run)
-    monitor.on_call(executor.submit)
+    monitor.on_start(thread._WorkItem.__init__)
     monitor.on_call(executor._initializer_failed)
     _watch_tasks(monitor, thread)
     _watch_workers(monitor, thread)
@@ -73,12 +73,8 @@ def _watch_tasks(monitor: Monitor, thread: ModuleType) -> None:
             monitor.emit(START, names.future(arg0))
         return None
 
-    submit = thread.ThreadPoolExecutor.submit.__code__
-
-    def adopts() -> None:
+    def adopts() -> None:  # what `submit` makes is hot, and not told
         here = sys._getframe(2)
-        if here.f_back is None or here.f_back.f_code is submit:
-            return
         future, fn, args = compat.call_in_work_item(
             *local_values(here, "future", "fn", "args", "task")
         )
