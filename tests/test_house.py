@@ -39,7 +39,7 @@ def test_only_compat_asks_for_the_version_of_python() -> None:
         if any(name in ("sys.version_info", "sys.hexversion") for name in attributes(path))
     }
     # the command line asks once, to say that the Python is too old
-    assert asking <= {"tprecord/compat.py", "tprecord/__main__.py"}
+    assert asking <= {"tprecord/compat.py", "tprecord/command.py"}
 
 
 def attributes(path: Path) -> Iterator[str]:

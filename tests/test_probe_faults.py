@@ -54,7 +54,7 @@ def broken(method):
 
 for name in ("on_call", "on_start", "on_return", "on_native"):
     setattr(monitor.Monitor, name, broken(getattr(monitor.Monitor, name)))
-from tprecord.__main__ import main
+from tprecord.command import main
 sys.argv[0] = "tprecord"
 main()
 """
@@ -62,7 +62,9 @@ main()
 
 def run_broken(tmp_path: Path, which: int, error: str) -> subprocess.CompletedProcess[str]:
     (tmp_path / "app.py").write_text(APP)
-    (tmp_path / "broken.py").write_text(BROKEN.format(error=error))
+    # a module: what stands in the main one gives way to the program
+    (tmp_path / "breaking.py").write_text(BROKEN.format(error=error))
+    (tmp_path / "broken.py").write_text("import breaking\n")
     return subprocess.run(
         [sys.executable, "broken.py", str(which), "-o", f"{which}.jsonl", "app.py"],
         capture_output=True,

@@ -71,9 +71,6 @@ def run_code(source: str, arguments: list[str]) -> None:
     if not sys.flags.safe_path:
         sys.path[0] = ""
     main = _new_main()
-    from importlib.machinery import BuiltinImporter
-
-    main.__loader__ = BuiltinImporter  # as pymain_run_command leaves it
     if compat.SHOWS_SOURCE_OF_DASH_C:
         import linecache
 
@@ -117,14 +114,23 @@ def _is_importable(path: str) -> bool:
 
 
 def _new_main() -> ModuleType:
-    """Put a fresh ``__main__`` in the place of the recorder's own."""
-    import builtins
+    """Make ``__main__``, which is the recorder's own, what it is when a program begins.
 
-    main = ModuleType("__main__")
-    main.__dict__["__builtins__"] = builtins
-    if "__annotations__" in vars(sys.modules["__main__"]):  # until 3.13
-        main.__annotations__ = {}
-    sys.modules["__main__"] = main
+    The module stays: the collector goes through what a program leaves behind in the order in which
+    things came to be, and takes two or three times as long where ``__main__`` came late.
+    """
+    import builtins
+    from importlib.machinery import BuiltinImporter
+
+    main = sys.modules["__main__"]
+    space = main.__dict__
+    annotated = "__annotations__" in space  # until 3.13
+    space.clear()
+    space.update(dict.fromkeys(("__name__", "__doc__", "__package__", "__loader__", "__spec__")))
+    space["__name__"], space["__loader__"] = "__main__", BuiltinImporter
+    if annotated:
+        space["__annotations__"] = {}
+    space["__builtins__"] = builtins
     return main
 
 
