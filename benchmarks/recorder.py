@@ -34,13 +34,13 @@ class Workload:
 WORKLOADS = (
     Workload("no-op tasks", "no-op", 50_000, with_peers=True),
     Workload("tasks of 10 µs", "work", 20_000, 10),
-    Workload("tasks of 100 µs", "work", 4_000, 100, with_peers=True),
-    Workload("tasks of 1 ms", "work", 400, 1000),
+    Workload("tasks of 100 µs", "work", 8_000, 100, with_peers=True),
+    Workload("tasks of 1 ms", "work", 1_000, 1000),
     Workload("nested submit and wait", "nested", 20_000),
     Workload("Executor.map", "map", 30_000),
     Workload("wait, as_completed", "wait", 20_000),
     Workload("no-op tasks, 64 workers", "64 workers", 20_000),
-    Workload("no futures at all", "no futures", 1_000_000, with_peers=True),
+    Workload("no futures at all", "no futures", 3_000_000, with_peers=True),
 )
 
 STARTS = {

@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 import tpanalyze
-from benchmarks import made_trace, page, recorder, results
+from benchmarks import instructions, made_trace, page, recorder, results
 from benchmarks.measure import (
     BARE,
     IN_PYTHON,
@@ -121,3 +121,11 @@ def test_the_picture_is_an_image_with_a_bar_for_each_recorder() -> None:
 def test_the_page_has_a_place_for_the_results() -> None:
     text = page.PAGE.read_text(encoding="utf-8")
     assert text.count(page.BEGIN) == text.count(page.END) == 1
+
+
+def test_without_valgrind_no_instructions_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert instructions.main() == 2
+    assert capsys.readouterr().err == "cannot count: valgrind is not installed\n"
