@@ -21,6 +21,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from tests.judges import memory
 from tests.recorded import PATIENCE_S, ROOT, environment
 from tprecord import buffer, core, cores, encode, schema
 from tprecord.names import Names, counter
@@ -625,6 +626,30 @@ def test_the_core_in_c_knows_the_numbers_of_the_schema() -> None:
     for name, number in re.findall(r"(\w+) = (\d+)", hot):
         assert getattr(schema, name) == int(number)
     assert re.findall(r"#define TICK_NS (\d+)", source) == [str(schema.TICK_NS)]
+
+
+@pytest.mark.skipif(C is PYTHON, reason="the core in C was not built: no compiler")
+def test_where_frames_are_not_read_in_place_the_core_in_c_is_the_same(tmp_path: Path) -> None:
+    """From 3.14 on, until somebody has checked how its frames are read: by objects."""
+    here = memory.build(tmp_path / "here", "-DTPRECORD_FRAME_OBJECTS", "-Wno-error")
+    which = "same_calls or no_event_if_a_pool or frames_up or to_trouble or kept_alive or lost"
+
+    def run(*words: str) -> str:
+        done = subprocess.run(
+            [sys.executable, *words],
+            capture_output=True,
+            text=True,
+            env={**environment(), "PYTHONPATH": str(here)},
+            cwd=here,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    assert str(here) in run("-c", "import tprecord._core as core; print(core.__file__)")
+    tests = run("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_cores.py", "-k", which)
+    assert " passed" in tests
 
 
 # ------------------------------------------------------------------------------------- the choice

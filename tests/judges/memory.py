@@ -61,6 +61,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as directory:
         try:
             sanitized(Path(directory) / "sanitized")
+            sanitized(Path(directory) / "objects", "-DTPRECORD_FRAME_OBJECTS")
             if shutil.which("valgrind"):
                 watched(Path(directory) / "watched")
             else:
@@ -88,10 +89,10 @@ def build(directory: Path, *flags: str) -> Path:
     return directory
 
 
-def sanitized(directory: Path) -> None:
+def sanitized(directory: Path, *flags: str) -> None:
     """Run the recorder's tests with the sanitizers' run-time in front of everything."""
-    print("== AddressSanitizer and UndefinedBehaviorSanitizer ==", flush=True)
-    build(directory, *SANITIZE)
+    print("== AddressSanitizer and UndefinedBehaviorSanitizer ==", *flags, flush=True)
+    build(directory, *SANITIZE, *flags)
     compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
     libraries = [
         run([compiler, f"-print-file-name={name}"], ROOT, {}).strip()
