@@ -715,8 +715,13 @@ static PyType_Spec Buffer_spec = {
  * versions this was checked with.  To make the objects takes most of the time of a callback.
  */
 
-#if !defined(TPRECORD_FRAME_OBJECTS) && !defined(PYPY_VERSION) && PY_VERSION_HEX < 0x030E0000
+#if !defined(TPRECORD_FRAME_OBJECTS) && PY_VERSION_HEX < 0x030E0000 && defined(__has_include)
+#if __has_include(<internal/pycore_frame.h>)
 #define FRAMES_IN_PLACE 1
+#endif
+#endif
+
+#ifdef FRAMES_IN_PLACE
 #define Py_BUILD_CORE 1
 #include <internal/pycore_frame.h>
 #undef Py_BUILD_CORE
