@@ -8,11 +8,12 @@ and one that has not been scheduled for `STILL_S` neither waits for the GIL, whi
 from __future__ import annotations
 
 import os
+import threading
 import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from threading import Thread
+    from collections.abc import Callable
 
 STILL_S = 0.1
 """More than the recorder's own thread keeps an event for, and than any nap in these tests."""
@@ -30,7 +31,7 @@ def scheduled(task: str) -> str | None:
     return fields["voluntary_ctxt_switches"] + fields["nonvoluntary_ctxt_switches"]
 
 
-def until_asleep(*threads: Thread | int) -> None:
+def until_asleep(*threads: threading.Thread | int) -> None:
     """Return when each of these threads, or native ids of threads, is in a wait that lasts."""
     ids = [thread if isinstance(thread, int) else thread.native_id for thread in threads]
     tasks = [f"/proc/self/task/{number}" for number in ids]
@@ -42,3 +43,14 @@ def until_asleep(*threads: Thread | int) -> None:
         elif time.monotonic() - since >= STILL_S:
             return
         time.sleep(0.005)
+
+
+def when_asleep(act: Callable[[], object]) -> None:
+    """Start a thread that acts when the calling one is in a wait that lasts."""
+    waits = threading.current_thread()
+
+    def look() -> None:
+        until_asleep(waits)
+        act()
+
+    threading.Thread(target=look).start()
