@@ -1,15 +1,16 @@
 """Which threads sleep, for programs under test as well: so a thread is known to be in its wait.
 
-A thread that says "now I wait" may be stopped before it does. One that sleeps is in a system call,
-and one that has not been scheduled for `STILL_S` neither waits for the GIL, which looks at it every
-5 ms, nor naps: it waits for somebody. (Where the kernel does not say, without ``/proc``, all sleep.)
+A thread that says "now I wait" may be stopped before it does. One that sleeps is in a system call;
+and if it has not been scheduled for `STILL_S`, it neither waits for the GIL, which wakes it every
+5 ms, nor naps: it waits for somebody. (Where the kernel does not say, no ``/proc``, all are taken
+to sleep.)
 """
 
 from __future__ import annotations
 
-import os
 import threading
 import time
+from pathlib import Path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,11 +20,10 @@ STILL_S = 0.1
 """More than the recorder's own thread keeps an event for, and than any nap in these tests."""
 
 
-def scheduled(task: str) -> str | None:
+def scheduled(task: Path) -> str | None:
     """Return how often the thread with this directory was scheduled; nothing if it is awake."""
     try:
-        with open(f"{task}/status") as file:
-            fields = dict(line.split(":", 1) for line in file)
+        fields = dict(line.split(":", 1) for line in (task / "status").read_text().splitlines())
     except OSError:  # it has just ended
         return None
     if fields["State"].split()[0] not in "SI":
@@ -34,10 +34,10 @@ def scheduled(task: str) -> str | None:
 def until_asleep(*threads: threading.Thread | int) -> None:
     """Return when each of these threads, or native ids of threads, is in a wait that lasts."""
     ids = [thread if isinstance(thread, int) else thread.native_id for thread in threads]
-    tasks = [f"/proc/self/task/{number}" for number in ids]
-    before: list[str | None] = [None]
-    while os.path.exists("/proc/self/task"):
-        now = [scheduled(task) for task in tasks]
+    process = Path("/proc/self/task")
+    before, since = list[str | None](), 0.0
+    while process.exists():
+        now = [scheduled(process / str(number)) for number in ids]
         if now != before or None in now:
             before, since = now, time.monotonic()
         elif time.monotonic() - since >= STILL_S:

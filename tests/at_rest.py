@@ -1,9 +1,9 @@
 """What is said of a program that hangs, once none of its threads moves any more.
 
 The first trace with a deadlock in it need not be the last: another thread may be on its way to a
-wait of its own, and on a disk that was slow the recorder's thread writes what it has to 40 ms later.
-Here a report counts only if every thread of the process slept while it was made, and long enough
-afterwards to be sure that nobody was about to write.
+wait of its own, and if the disk was slow the recorder's thread writes what it has to 40 ms later.
+Here a report counts only if every thread of the process slept while it was made, and for so long
+afterwards that nobody was about to write.
 """
 
 from __future__ import annotations
@@ -61,6 +61,6 @@ def _sleepers(pid: int) -> dict[str, str] | None:
 
     Where the kernel does not say (no ``/proc``), every program is taken to be at rest.
     """
-    tasks = {task: scheduled(str(task)) for task in Path(f"/proc/{pid}/task").glob("*")}
+    tasks = {task: scheduled(task) for task in Path(f"/proc/{pid}/task").glob("*")}
     asleep = {task.name: often for task, often in tasks.items() if often is not None}
     return asleep if len(asleep) == len(tasks) else None

@@ -6,11 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.recorded import environment, hanging, read, record_source, until
 
 HEAD = """\
-from concurrent.futures import *
-from threading import Event, Barrier, main_thread; from tests.asleep import until_asleep, when_asleep
+from threading import Event, Barrier, main_thread; from concurrent.futures import *
+from tests.asleep import until_asleep, when_asleep
 """
 
 
@@ -264,6 +266,36 @@ a.result(), b.exception()
     assert [e["task"] for e in trace.of("finish")] == [promises[0]["task"]]
     assert [e["task"] for e in trace.of("fail")] == [promises[1]["task"]]
     assert [e["task"] for e in trace.of("read")] == [p["task"] for p in promises]
+
+
+@pytest.mark.parametrize("way", ["set_result(1)", "set_exception(ValueError())"])
+@pytest.mark.parametrize(
+    "look", ["while not promise.done(): pass", "promise.exception()", "wait([promise])"]
+)
+def test_a_promise_is_done_in_the_trace_before_anybody_can_see_that_it_is(
+    tmp_path: Path, way: str, look: str
+) -> None:
+    """Its setter is stopped when it has told all who wait, and before it runs the callbacks."""
+    trace = record_source(
+        tmp_path,
+        HEAD
+        + f"""
+from threading import Condition, Thread, current_thread
+class Stops(Condition):
+    def __exit__(self, *_):
+        super().__exit__()
+        if current_thread() is setter: go_on.wait()
+promise, go_on = Future(), Event()
+promise._condition = Stops()
+setter = Thread(target=lambda: promise.{way})
+setter.start()
+{look}
+Thread(target=int).start()  # as a mark
+go_on.set()
+""",
+    ).trace
+    names = [e["event"] for e in trace.of("finish", "fail", "launch")]
+    assert names == ["launch", "finish" if "result" in way else "fail", "launch"]
 
 
 def test_the_function_is_seen_through_partials_methods_and_contexts(tmp_path: Path) -> None:

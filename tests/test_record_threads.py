@@ -63,9 +63,7 @@ t.join()
 
 
 def test_the_exit_of_the_interpreter_waits_for_every_thread(tmp_path: Path) -> None:
-    trace = record_source(
-        tmp_path, HEAD + "when_asleep(int)\n"
-    ).trace
+    trace = record_source(tmp_path, HEAD + "when_asleep(int)\n").trace
     (join,) = trace.of("join")
     assert (OPERATIONS[join["operation"]], join["other"]) == ("interpreter exit", 0)
 
