@@ -1,16 +1,20 @@
 """What is said of a program that hangs, once none of its threads moves any more.
 
 The first trace with a deadlock in it need not be the last: another thread may be on its way to a
-wait of its own. Here a report counts only if, while it was made, every thread of the process slept.
+wait of its own, and if the disk was slow the recorder's thread writes what it has to 40 ms later.
+Here a report counts only if every thread of the process slept while it was made, and for so long
+afterwards that nobody was about to write.
 """
 
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.recorded import hanging, read, until
+from tests.asleep import STILL_S, scheduled
+from tests.recorded import hanging, until
 from tpanalyze import analyze
 from tpanalyze.findings import Report, Verdict
 
@@ -39,11 +43,14 @@ def report_at_rest(
 
     def is_found() -> bool:
         assert process.poll() is None, process.communicate()
-        before = _sleepers(process.pid)
-        if before is None or not read(path).header:
+        since, before = time.monotonic(), _sleepers(process.pid)
+        if before is None or not (path.exists() and path.stat().st_size):
             return False
         reports[:] = [analyze(path)]
-        return found(reports[0]) and _sleepers(process.pid) == before
+        if not found(reports[0]):
+            return False
+        time.sleep(max(0.0, since + STILL_S - time.monotonic()))
+        return _sleepers(process.pid) == before
 
     until(is_found, "found, and at rest")
     return reports[0]
@@ -54,14 +61,6 @@ def _sleepers(pid: int) -> dict[str, str] | None:
 
     Where the kernel does not say (no ``/proc``), every program is taken to be at rest.
     """
-    scheduled = {}
-    for status in Path(f"/proc/{pid}/task").glob("*/status"):
-        try:
-            fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
-        except OSError:  # this thread has just ended
-            return None
-        if fields["State"].split()[0] not in "SI":
-            return None
-        turns = fields["voluntary_ctxt_switches"], fields["nonvoluntary_ctxt_switches"]
-        scheduled[status.parent.name] = " ".join(turns)
-    return scheduled
+    tasks = {task: scheduled(task) for task in Path(f"/proc/{pid}/task").glob("*")}
+    asleep = {task.name: often for task, often in tasks.items() if often is not None}
+    return asleep if len(asleep) == len(tasks) else None

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -149,16 +150,15 @@ def test_a_subinterpreter_of_a_child_is_no_child(tmp_path: Path) -> None:
 
 CONTENDS = """
 import threading
-lock, asked = threading.Lock(), threading.Event()
+from tests.asleep import until_asleep
+lock = threading.Lock()
 def want():
-    asked.set()
     with lock:
         pass
 with lock:
     thread = threading.Thread(target=want)
     thread.start()
-    asked.wait()
-    thread.join(0.3)
+    until_asleep(thread)
 thread.join()
 """
 
@@ -196,7 +196,7 @@ from concurrent.futures import ThreadPoolExecutor
 stop = threading.Event()
 def busy():
     while not stop.is_set():
-        pool.submit(int)
+        pool.submit(int).result()  # else the file might not keep up with it
 pool = ThreadPoolExecutor(2)
 thread = threading.Thread(target=busy)
 thread.start()
@@ -225,7 +225,7 @@ def test_a_signal_handler_that_forks_in_mid_write_leaves_both_traces_whole(tmp_p
 import os, signal
 from concurrent.futures import Future
 FORKS = 40
-pids, is_child = [], False
+pids, is_child, written = [], False, 0
 def handler(*_):
     global is_child
     if len(pids) < FORKS and not is_child:
@@ -236,8 +236,9 @@ def handler(*_):
             signal.setitimer(signal.ITIMER_REAL, 0.003 * (len(pids) < FORKS))
 signal.signal(signal.SIGALRM, handler)
 signal.setitimer(signal.ITIMER_REAL, 0.003)
-while len(pids) < FORKS and not is_child:
+while (len(pids) < FORKS or written <= FORKS) and not is_child:
     Future().set_result(1)  # each event is written at once: there is but one thread
+    written += 1
 if is_child:
     Future().set_exception(ValueError())
     os._exit(0)
@@ -259,16 +260,18 @@ for pid in pids:
 
 def test_what_is_inherited_by_a_fork_is_said_to_be(tmp_path: Path) -> None:
     source = """
-import os, threading
+import os, sys, threading
 from concurrent.futures import ThreadPoolExecutor
+from tests.asleep import until_asleep
 go = threading.Event()
 pool = ThreadPoolExecutor(2)
 running = pool.submit(go.wait)
+until_asleep(*pool._threads)
 if not os.fork():
     try: running.result(timeout=0.01)
     except TimeoutError: pass
     pool.submit(int).result()
-    os._exit(0)
+    sys.exit()
 assert os.wait()[1] == 0
 go.set()
 """
@@ -289,13 +292,17 @@ from concurrent.futures import ThreadPoolExecutor
 pid = os.fork()
 if not pid:
     with ThreadPoolExecutor(1) as pool: pool.submit(int).result()
-    threading.Event().wait(0.01)  # all is written before a thread blocks
-    os.kill(os.getpid(), signal.SIGKILL)
+    threading.Event().wait()
+print(pid, flush=True)
 print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
 """
     )
     with hanging(tmp_path, "app.py") as (process, _):
         assert process.stdout is not None
+        pid = int(process.stdout.readline())
+        traces = partial(tmp_path.glob, "trace.*.trace.jsonl")
+        until(lambda: any(read(path).of("block") for path in traces()), "the child waits")
+        os.kill(pid, signal.SIGKILL)
         assert process.stdout.readline() == f"{-signal.SIGKILL}\n"
         process.wait(timeout=PATIENCE_S)
     (child,) = children_in(tmp_path)
@@ -308,7 +315,8 @@ def test_a_pool_whose_workers_a_fork_has_left_behind_is_named(tmp_path: Path) ->
 
         def child_is_stuck() -> bool:
             found = list(tmp_path.glob("trace.*.trace.jsonl"))
-            return bool(found) and analyze(found[0]).verdict is Verdict.DEADLOCK
+            there = bool(found) and found[0].stat().st_size > 0
+            return there and analyze(found[0]).verdict is Verdict.DEADLOCK
 
         until(child_is_stuck, "the child's trace proves a deadlock")
         (child,) = tmp_path.glob("trace.*.trace.jsonl")

@@ -159,19 +159,15 @@ pool = ThreadPool(1)
 pool.apply_async(work)
 begun.wait()
 pool.close()
-import sys, threading
-main = threading.get_ident()
-def let_go():
-    while sys._current_frames()[main].f_code.co_name not in ("join", "_wait_for_tstate_lock"): pass
-    end.set()
-threading.Thread(target=let_go).start()
+from tests.asleep import when_asleep
+when_asleep(end.set)
 pool.join()
 """
     trace = harmless(tmp_path, source)
     assert {event["pool"] for event in trace.of("close")} == {1, 2, 3, 4}
     (drain,) = trace.of("drain")
     assert schema.OPERATIONS[drain["operation"]] == "Pool.join"
-    assert (drain["pool"], trace.lines(drain)) == (1, [("<module>", 16 + LINES)])
+    assert (drain["pool"], trace.lines(drain)) == (1, [("<module>", 12 + LINES)])
     assert not [e for e in trace.of("join") if schema.OPERATIONS[e["operation"]] == "Thread.join"]
 
 
@@ -326,19 +322,20 @@ pool.apply_async(page, callback=stop).get()
 
 def test_who_waits_for_a_pool_that_was_terminated_waits_for_ever(tmp_path: Path) -> None:
     source = """
-begun = Event()
+begun, end = Event(), Event()
 def work():
     begun.set()
-    Event().wait(0.1)
+    end.wait()
 pool = ThreadPool(1)
 task = pool.apply_async(work)
 begun.wait()
 pool.terminate()
+end.set()
 task.get()
 """
     report = hang(tmp_path, source)
     assert report.findings[0].kind == "blocked-handler"
-    assert waits(report) == [("main", "AsyncResult.get", 10)]
+    assert waits(report) == [("main", "AsyncResult.get", 11)]
 
 
 def test_an_iterable_that_waits_for_its_own_items_blocks_the_thread_that_asks_it(

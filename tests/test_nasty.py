@@ -26,6 +26,7 @@ import asyncio, queue, signal, sys, threading, time, _thread
 from concurrent.futures import *
 from concurrent.futures import FIRST_COMPLETED, FIRST_EXCEPTION, ThreadPoolExecutor as Pool
 from threading import Barrier, Condition, Event, Semaphore, Thread, Timer
+from tests.asleep import when_asleep
 """
 
 GOES_ON = {
@@ -135,7 +136,7 @@ pool, promise = Pool(1), Future()
 task = pool.submit(promise.result)
 def interrupt(*_): raise KeyboardInterrupt
 signal.signal(signal.SIGALRM, interrupt)
-signal.setitimer(signal.ITIMER_REAL, 0.3)
+when_asleep(lambda: signal.pthread_kill(threading.main_thread().ident, signal.SIGALRM))
 try:
     Event().wait()
 except KeyboardInterrupt:
@@ -322,15 +323,19 @@ for task in [pool.submit(go, one, other), pool.submit(go, other, one)]: task.res
     "what main does when it is interrupted is to wait again": (
         "pool-starvation",
         """
-pool = Pool(1)
-def outer(): return pool.submit(int).result()
+pool, interrupted = Pool(1), []
+def outer():
+    inner = pool.submit(int)
+    while not interrupted: time.sleep(0.01)
+    return inner.result()
 task = pool.submit(outer)
 def interrupt(*_): raise KeyboardInterrupt
 signal.signal(signal.SIGALRM, interrupt)
-signal.setitimer(signal.ITIMER_REAL, 0.2)
+when_asleep(lambda: signal.pthread_kill(threading.main_thread().ident, signal.SIGALRM))
 try:
     task.result()
 except KeyboardInterrupt:
+    interrupted.append(True)
     pool.shutdown()
 """,
     ),
@@ -388,7 +393,7 @@ def test_what_is_dead_is_called_so(name: str, tmp_path: Path) -> None:
 def test_an_engine_without_timeouts_is_caught_in_the_middle_of_a_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = record_source(tmp_path, START + next(iter(GOES_ON.values())))
+    run = record_source(tmp_path, START + GOES_ON["as_completed gives up after a while"])
     deaf = tuple(rule for rule in RULES if rule is not threads.a_timed_wait_ends_by_itself)
     monkeypatch.setattr(moments, "build", partial(build, sources=deaf))
     (*_, alarm) = watch(run.trace_path).false_alarms

@@ -30,7 +30,7 @@ def limiters(trace: Trace) -> dict[int, int | None]:
 
 
 def proved(tmp_path: Path, *command: str, cwd: Path | None = None) -> list[Finding]:
-    return list(hang(tmp_path, *command, found=lambda r: bool(r.findings), cwd=cwd).findings)
+    return list(hang(tmp_path, *command, cwd=cwd).findings)
 
 
 # -- what is recorded ------------------------------------------------------------------------------

@@ -6,11 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.recorded import environment, hanging, read, record_source, until
 
 HEAD = """\
-from concurrent.futures import *
-from threading import Event, Barrier
+from threading import Event, Barrier, main_thread; from concurrent.futures import *
+from tests.asleep import until_asleep, when_asleep
 """
 
 
@@ -95,7 +97,7 @@ def test_each_end_of_a_wait_is_recorded(tmp_path: Path) -> None:
         tmp_path,
         HEAD
         + """
-import signal, threading
+import signal
 go = Event()
 def work():
     go.wait()
@@ -106,10 +108,10 @@ with ThreadPoolExecutor(1) as pool:
     try: first.result(timeout=0.01)
     except TimeoutError: pass
     signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, 0.05)
+    when_asleep(lambda: signal.pthread_kill(main_thread().ident, signal.SIGALRM))
     try: first.result()
     except KeyboardInterrupt: pass
-    threading.Timer(0.05, go.set).start()
+    when_asleep(go.set)
     first.exception()
 """,
     ).trace
@@ -125,14 +127,14 @@ def test_wait_names_its_futures_and_how_many_it_needs(tmp_path: Path) -> None:
         tmp_path,
         HEAD
         + """
-from threading import Timer
+
 def many(go):
     return [pool.submit(go.wait) for _ in range(4)]
 with ThreadPoolExecutor(4) as pool:
     for how in ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION:
         go = Event()
         fs = many(go)
-        Timer(0.03, go.set).start()
+        when_asleep(go.set)
         wait(fs, return_when=how)
         go.set()
         for f in fs: f.result()
@@ -155,11 +157,10 @@ def test_the_steps_of_as_completed_need_one_future_more_each(tmp_path: Path) -> 
 gates = [Event() for _ in range(3)]
 with ThreadPoolExecutor(3) as pool:
     fs = [pool.submit(gate.wait) for gate in gates]
-    from threading import Timer
-    Timer(0.03, gates[0].set).start()
+    when_asleep(gates[0].set)
     for n, done in enumerate(as_completed(fs)):
         if n < 2:
-            Timer(0.03, gates[n + 1].set).start()
+            when_asleep(gates[n + 1].set)
 """,
     ).trace
     (number,) = trace.definitions["set"]
@@ -175,9 +176,9 @@ def test_a_wait_through_map_says_so_and_names_the_line_that_iterates(tmp_path: P
         tmp_path,
         HEAD
         + """
-import time
+
 with ThreadPoolExecutor(1) as pool:
-    for value in pool.map(time.sleep, [0.05]):
+    for value in pool.map(until_asleep, [main_thread()]):
         pass
 """,
     ).trace
@@ -216,9 +217,9 @@ def test_leaving_the_with_block_waits_for_the_pool_s_workers(tmp_path: Path) -> 
         tmp_path,
         HEAD
         + """
-import time
+
 with ThreadPoolExecutor(2) as pool:
-    pool.submit(time.sleep, 0.05)
+    pool.submit(until_asleep, main_thread())
 """,
     ).trace
     drain = trace.of("drain")[0]
@@ -235,9 +236,8 @@ def test_the_exit_of_the_interpreter_waits_for_all_workers(tmp_path: Path) -> No
         tmp_path,
         HEAD
         + """
-import time
 pool = ThreadPoolExecutor(1)
-pool.submit(time.sleep, 0.05)
+pool.submit(until_asleep, main_thread())
 """,
     ).trace
     close, drain = trace.of("close")[-1], trace.of("drain")[-1]
@@ -266,6 +266,36 @@ a.result(), b.exception()
     assert [e["task"] for e in trace.of("finish")] == [promises[0]["task"]]
     assert [e["task"] for e in trace.of("fail")] == [promises[1]["task"]]
     assert [e["task"] for e in trace.of("read")] == [p["task"] for p in promises]
+
+
+@pytest.mark.parametrize("way", ["set_result(1)", "set_exception(ValueError())"])
+@pytest.mark.parametrize(
+    "look", ["while not promise.done(): pass", "promise.exception()", "wait([promise])"]
+)
+def test_a_promise_is_done_in_the_trace_before_anybody_can_see_that_it_is(
+    tmp_path: Path, way: str, look: str
+) -> None:
+    """Its setter is stopped when it has told all who wait, and before it runs the callbacks."""
+    trace = record_source(
+        tmp_path,
+        HEAD
+        + f"""
+from threading import Condition, Thread, current_thread
+class Stops(Condition):
+    def __exit__(self, *_):
+        super().__exit__()
+        if current_thread() is setter: go_on.wait()
+promise, go_on = Future(), Event()
+promise._condition = Stops()
+setter = Thread(target=lambda: promise.{way})
+setter.start()
+{look}
+Thread(target=int).start()  # as a mark
+go_on.set()
+""",
+    ).trace
+    names = [e["event"] for e in trace.of("finish", "fail", "launch")]
+    assert names == ["launch", "finish" if "result" in way else "fail", "launch"]
 
 
 def test_the_function_is_seen_through_partials_methods_and_contexts(tmp_path: Path) -> None:
@@ -312,8 +342,8 @@ def test_a_task_costs_at_most_80_bytes(tmp_path: Path) -> None:
         HEAD
         + """
 with ThreadPoolExecutor(4) as pool:
-    for f in [pool.submit(int) for _ in range(20_000)]:
-        f.result()
+    fs = [pool.submit(int) for _ in range(20_000)]
+for f in fs: f.result()  # none is waited for: how often that blocks is up to the machine
 """,
     )
     assert run.trace_path.stat().st_size / 20_000 <= 80

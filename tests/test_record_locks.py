@@ -130,20 +130,20 @@ for thread in threads: thread.join()
 def test_a_condition_with_such_a_lock_gives_it_back_and_takes_it_again(tmp_path: Path) -> None:
     source = """
 import sys, threading
+from tests.asleep import until_asleep
 def seen(event): return open(sys.argv[1], "rb").read().count(b"\\n[%d," % event)
 def wait():
     with condition:
         if type(lock) is threading.RLock: lock.acquire()
-        ready.set()
         condition.wait()
         if type(lock) is threading.RLock: lock.release()
         print(condition._is_owned(), lock._is_owned() if hasattr(lock, "_is_owned") else "")
 for make in (threading.Lock, threading.RLock):
-    lock, ready, before = make(), threading.Event(), seen(60)
+    lock, before = make(), seen(60)
     condition = threading.Condition(lock)
     thread = threading.Thread(target=wait)
     thread.start()
-    ready.wait()
+    until_asleep(thread)  # it has given the lock back, and nobody contends for it
     with condition:
         condition.notify()
         while seen(60) == before: pass

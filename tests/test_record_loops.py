@@ -26,7 +26,7 @@ def loops(trace: Trace) -> list[int]:
 
 def proved(tmp_path: Path, *command: str, cwd: Path | None = None) -> list[Finding]:
     """Run a program that hangs, and return what is found of it while it does."""
-    return list(hang(tmp_path, *command, found=lambda r: bool(r.findings), cwd=cwd).findings)
+    return list(hang(tmp_path, *command, cwd=cwd).findings)
 
 
 def proved_source(tmp_path: Path, source: str) -> list[Finding]:

@@ -12,7 +12,7 @@ HEAD = """\
 import sys
 from concurrent.futures import *
 from concurrent.futures.thread import _WorkItem
-from threading import Event, stack_size
+from threading import Event, stack_size; from tests.asleep import until_asleep
 def work():
     return 1
 def item(future, fn):
@@ -50,6 +50,7 @@ class Copy(ThreadPoolExecutor):
         return future
 with Copy(1) as pool:
     pool.submit(work).result()
+    until_asleep(*pool._threads)
 """,
     )
     trace = run.trace
@@ -76,9 +77,9 @@ class Own(ThreadPoolExecutor):
         self._adjust_thread_count()
         return new.future
 with ThreadPoolExecutor(1) as plain, Own(1) as pool:
-    plain.submit(work).result()
-    pool.submit(work).result()
-    plain.submit(work).result()
+    for each in plain, pool, plain:
+        each.submit(work).result()
+        until_asleep(*each._threads)
 """,
     )
     trace = run.trace
@@ -106,6 +107,7 @@ class Copy(ThreadPoolExecutor):
 with ThreadPoolExecutor(1) as plain, Copy(1) as pool:
     pool.submit(work).result()
     plain.submit(work).result()
+    until_asleep(*pool._threads, *plain._threads)
 """,
     )
     for pool in ("Copy", "ThreadPoolExecutor"):

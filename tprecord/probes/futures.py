@@ -7,7 +7,7 @@ from _weakref import ref
 
 from tprecord import waiting
 from tprecord.frames import local_values
-from tprecord.own import attribute, variables
+from tprecord.own import attribute, name_of, variables
 from tprecord.schema import CANCEL, FAIL, FINISH, OPERATION, PROMISE, READ, WAIT
 from tprecord.timeouts import AT_ONCE, ticks
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tprecord.monitor import Monitor
 
 DISABLE = sys.monitoring.DISABLE
+TELL_A_WAITER = ("add_result", "add_exception")
 
 
 def install(monitor: Monitor, base: ModuleType) -> None:
@@ -42,7 +43,7 @@ PROBES = (("concurrent.futures._base", install),)
 def _watch_promises(monitor: Monitor, base: ModuleType) -> None:
     """Record the futures that no recorded pool makes, and who sets them."""
     names = monitor.names
-    invoke_callbacks = base.Future._invoke_callbacks
+    notify_all = sys.modules["threading"].Condition.notify_all
     promises: dict[int, int] = {}
     ends_watched = False
 
@@ -66,17 +67,21 @@ def _watch_promises(monitor: Monitor, base: ModuleType) -> None:
         monitor.emit(PROMISE, number, names.site(maker))
 
     def sets(kind: int) -> Callable[[Any, Any], object]:
-        def is_set(callee: Any, arg0: Any) -> object:
-            if callee is not invoke_callbacks:
+        def is_set(callee: Any, _: Any) -> object:
+            # Its waiters are told one by one, and then all who wait for it alone.  Before the first
+            # of them is, nobody else can see it: who looks takes the lock that is held here.
+            if callee is not notify_all and name_of(callee) not in TELL_A_WAITER:
                 return DISABLE
-            number = promises.pop(id(arg0), None)
-            setter = sys._getframe(2).f_back
-            if number is None or number != names.futures.get(id(arg0)):
+            here = sys._getframe(2)
+            (future,) = local_values(here, "self")
+            number = promises.pop(id(future), None)
+            setter = here.f_back
+            if number is None or number != names.futures.get(id(future)):
                 return None
             if (
                 setter is None
                 or id(setter.f_code) not in names.recorded
-                or _is_called(setter, arg0)
+                or _is_called(setter, future)
             ):
                 monitor.emit(kind, number)
             return None
