@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 import tpanalyze
-from benchmarks import instructions, made_trace, page, recorder, results
+from benchmarks import instructions, locks, made_trace, page, recorder, results
 from benchmarks.measure import (
     BARE,
     IN_PYTHON,
@@ -129,3 +129,13 @@ def test_without_valgrind_no_instructions_are_counted(
     monkeypatch.setenv("PATH", str(tmp_path))
     assert instructions.main() == 2
     assert capsys.readouterr().err == "cannot count: valgrind is not installed\n"
+
+
+def test_what_locks_cost_is_measured_alone_and_recorded(tmp_path: Path) -> None:
+    alone, recorded = (locks.took(setup, tmp_path, 500) for setup in (BARE, locks.RECORDED))
+    assert list(alone) == list(recorded)
+    assert all(ns > 0 for ns in (*alone.values(), *recorded.values()))
+    assert read(tmp_path / "trace.jsonl").of("contend")
+    head, _, *rows = locks.table({"with": 150.0}, {"with": 550.0})
+    assert head.count("|") == 5
+    assert rows == ["| with | 0.15 | 0.55 | 0.40 |"]

@@ -117,6 +117,8 @@ def test_a_page_says_the_verdict_first_and_is_whole_without_its_script(sample: P
     for said in (finding.summary, *finding.because, *(a.text for a in finding.advice)):
         assert " ".join(said.split()) in words
     assert words.index(finding.summary) < 700
+    if finding.certain_by is not None:
+        assert f", when {finding.certain_by.text}" in words
     for party in finding.core:
         key = f"thread{party.thread}" if party.thread is not None else f"task{party.task}"
         assert f"{key}-about" in outline.ids

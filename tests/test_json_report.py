@@ -39,6 +39,12 @@ def test_a_finding_has_its_verdict_kind_and_moment() -> None:
     assert finding["verdict"] == "deadlock"
     assert finding["kind"] == "pool-starvation"
     assert finding["certain_since_ns"] == 6_000_000
+    assert finding["certain_by"] == {
+        "kind": "wait",
+        "thread": 2,
+        "task": 1,
+        "text": "task 1 (outer) began to wait",
+    }
     assert re.fullmatch(r"pool-starvation-[0-9a-f]{12}", finding["signature"])
 
 

@@ -28,6 +28,8 @@ def test_it_says_verdict_sites_and_advice_and_fits_into_an_issue(name: str) -> N
     shown = shown_by(text)
     for finding in report.findings:
         assert finding.kind in shown and finding.signature in shown
+        if finding.certain_by is not None:
+            assert " ".join(f", when {finding.certain_by.text}".split()) in shown
         for advice in finding.advice:
             assert " ".join(advice.text.split()) in shown
 

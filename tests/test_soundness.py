@@ -6,6 +6,7 @@ A longer run: ``python -m tests.oracle --programs 20000``.
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
 from itertools import combinations, pairwise
@@ -26,9 +27,10 @@ from tests.oracle import (
     steps,
 )
 from tpanalyze.atoms import ANYBODY, Atom, AtomKind, moves
-from tpanalyze.certainty import certain_since_ns, has_room
+from tpanalyze.certainty import certain_by, certain_since_ns, has_room
 from tpanalyze.cores import root_causes
 from tpanalyze.describe import Words
+from tpanalyze.findings import Step, StepKind
 from tpanalyze.horn import Rule, greatest_closed_subset
 from tpanalyze.kinds.case import Case
 from tpanalyze.model import FutureWait, LockWait, PoolId, Snapshot, ThreadState
@@ -259,6 +261,43 @@ def test_a_deadlock_is_certain_from_the_first_moment_at_which_its_core_is_stuck(
                 exact += 1
     assert exact > 100
     assert about < exact / 2
+
+
+def has_taken(step: Step, snapshot: Snapshot) -> bool:
+    """Return whether what the step tells of is so in the snapshot."""
+    if step.kind in (StepKind.SUBMIT, StepKind.CANCEL, StepKind.FINISH):
+        assert step.task is not None
+        task = snapshot.tasks.get(step.task)
+        return task is not None and (step.kind is StepKind.SUBMIT or task.done)
+    assert step.thread is not None
+    thread = snapshot.threads.get(step.thread)
+    if thread is None:
+        return False
+    rest = {StepKind.IDLE: ThreadState.IDLE, StepKind.END: ThreadState.ENDED}.get(step.kind)
+    if rest is not None:
+        return thread.state is rest
+    return thread.wait is not None and thread.task == step.task
+
+
+def test_the_step_by_which_it_became_certain_was_taken_at_that_moment() -> None:
+    told: Counter[StepKind | None] = Counter()
+    for number in range(1_000):
+        moments = [snapshot for snapshot, _ in random_run(number)]
+        graph = build(moments[-1])
+        words = Words.of(graph.snapshot)
+        for core in root_causes(graph).cores:
+            case = Case.of(graph, words, core)
+            certain, step = certain_since_ns(case), certain_by(case)
+            told[None if step is None else step.kind] += 1
+            if step is None or is_not_told_exactly(graph, core):
+                continue
+            then = next(at for at, m in enumerate(moments) if m.time_ns == certain)
+            assert has_taken(step, moments[then]), (number, step)
+            if then:
+                assert not has_taken(step, moments[then - 1]), (number, step)
+    assert told[StepKind.WAIT] > 100
+    assert told[StepKind.END] > 10
+    assert told[None] < 0.1 * told.total(), told
 
 
 def test_what_is_stuck_stays_stuck() -> None:

@@ -28,7 +28,7 @@ def text(snapshot: Snapshot, options: TextOptions | None = None) -> str:
 
 
 STARVED = """\
-DEADLOCK  pool-starvation, certain since 0.006 s: for 1.00 s
+DEADLOCK  pool-starvation, certain since 0.006 s, when task 1 (outer) began to wait: for 1.00 s
 
   The only worker of pool ThreadPoolExecutor-0 runs task 1 (outer), which waits for task 2 (inner),
   which is queued in that same pool: no worker will ever be free to start it.

@@ -6,19 +6,34 @@ from dataclasses import replace
 
 import pytest
 
+import tpanalyze
 from tests import snapshots
+from tests.recorded import ROOT
 from tests.snapshots import HEADER, QUALITY, Builder, site
-from tpanalyze.findings import Edge, Finding, Node, NodeKind, Party, Relation, Verdict
+from tpanalyze.findings import (
+    Edge,
+    Finding,
+    Node,
+    NodeKind,
+    Party,
+    Relation,
+    Step,
+    StepKind,
+    Verdict,
+)
 from tpanalyze.kinds import KINDS
 from tpanalyze.model import (
     Frame,
+    FutureWait,
     PoolId,
     Quality,
     QualityGrade,
     Remark,
     Site,
     Snapshot,
+    TaskId,
     TaskState,
+    ThreadId,
 )
 from tpanalyze.verdict import analyse
 
@@ -585,7 +600,31 @@ def test_tasks_stuck_in_the_queue_are_victims_after_the_threads() -> None:
 def test_a_deadlock_is_certain_from_the_last_wait_of_its_core() -> None:
     snapshot = snapshots.circular_wait()
     last = max(t.since_ns for t in snapshot.threads.values() if t.pool is not None)
-    assert the_finding(snapshot).certain_since_ns == last
+    finding = the_finding(snapshot)
+    assert finding.certain_since_ns == last
+    assert finding.certain_by == Step(
+        StepKind.WAIT, ThreadId(3), TaskId(2), "task 2 (right) began to wait"
+    )
+
+
+def test_two_waits_in_one_tick_leave_open_which_of_them_made_it_certain() -> None:
+    snapshot = snapshots.circular_wait()
+    one, two = (snapshot.threads[ThreadId(n)] for n in (2, 3))
+    assert isinstance(one.wait, FutureWait) and isinstance(two.wait, FutureWait)
+    at_once = replace(one, wait=replace(one.wait, since_ns=two.wait.since_ns))
+    finding = the_finding(replace(snapshot, threads={**snapshot.threads, one.id: at_once}))
+    assert (finding.certain_since_ns, finding.certain_by) == (two.wait.since_ns, None)
+
+
+@pytest.mark.parametrize("sample", ["default_executor", "anyio_limit"])
+def test_a_task_that_is_submitted_where_no_worker_will_be_free_makes_it_certain(
+    sample: str,
+) -> None:
+    (finding,) = tpanalyze.analyze(ROOT / "traces" / sample / "trace.jsonl").findings
+    step = finding.certain_by
+    assert step is not None and step.kind is StepKind.SUBMIT
+    (submitted,) = (p for p in finding.core if p.task == step.task and p.thread is None)
+    assert submitted.since_ns == finding.certain_since_ns
 
 
 def test_a_deadlock_of_everything_is_certain_only_when_the_last_thread_has_ended() -> None:
@@ -593,7 +632,9 @@ def test_a_deadlock_of_everything_is_certain_only_when_the_last_thread_has_ended
     helper = b.thread("helper")
     b.wait(b.main, b.promise())
     b.end(helper)
-    assert the_finding(b.snapshot()).certain_since_ns == b.now_ns
+    finding = the_finding(b.snapshot())
+    assert finding.certain_since_ns == b.now_ns
+    assert finding.certain_by == Step(StepKind.END, helper, None, "thread helper ended")
 
 
 def test_a_pool_that_lost_its_last_other_worker_is_dead_from_then_on() -> None:

@@ -1,10 +1,13 @@
-"""Since when a deadlock is certain, and what its proof takes for granted."""
+"""Since when a deadlock is certain, by what, and what its proof takes for granted."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from tpanalyze.atoms import ANYBODY
 from tpanalyze.describe import at, listing, thing
 from tpanalyze.edges import joined
+from tpanalyze.findings import Step, StepKind
 from tpanalyze.kinds.case import Case
 from tpanalyze.kinds.phrases import sentence
 from tpanalyze.model import (
@@ -14,6 +17,7 @@ from tpanalyze.model import (
     PoolRole,
     Quality,
     Snapshot,
+    Task,
     TaskState,
     Thread,
     ThreadState,
@@ -42,24 +46,78 @@ def certain_since_ns(case: Case) -> int:
     the answer is the moment of the snapshot).  In one it may be too early: a task that was
     cancelled by hand, and taken out of its queue only later by ``shutdown(cancel_futures=True)``.
     """
-    snapshot = case.snapshot
-    moments = [_wait_begin_ns(thread) for thread in case.threads]
-    moments += [task.finished_ns or task.submitted_ns or 0 for task in case.queued]
-    moments += [_closed_ns(snapshot, pool) for pool in case.pools if has_room(pool)]
-    moments += [ns for _, wait in case.waits for ns in _did_not_fail_ns(snapshot, wait)]
+    return max(ns for ns, _ in _moments(case))
+
+
+def certain_by(case: Case) -> Step | None:
+    """Return what happened at that moment; None if that is not known for sure.
+
+    It is not where two things happened in the same tick, where only the moment after a shutdown is
+    known, and where a cancelled task is no more in its queue: see above.
+    """
+    moments = list(_moments(case))
+    last_ns = max(ns for ns, _ in moments)
+    steps = {step for ns, step in moments if ns == last_ns and step is not None}
+    if len(steps) > 1 or any(_was_withdrawn(case, task) for task in case.queued):
+        return None
+    return next(iter(steps), None)
+
+
+def _moments(case: Case) -> Iterator[tuple[int, Step | None]]:
+    """Yield when each of the things took its place, and by what step, if that is known."""
+    snapshot, words = case.snapshot, case.words
+    for thread in case.threads:
+        if thread.wait is not None:
+            who = words.task_of(thread.id) or words.thread(thread.id)
+            step = Step(StepKind.WAIT, thread.id, thread.task, f"{who} began to wait")
+            yield thread.wait.since_ns, step
+        else:
+            yield thread.since_ns, _rest(case, thread)
+    for task in case.queued:
+        name = words.task(task.id)
+        if task.finished_ns:
+            yield task.finished_ns, Step(StepKind.CANCEL, None, task.id, f"{name} was cancelled")
+        elif task.submitted_ns:
+            yield task.submitted_ns, Step(StepKind.SUBMIT, None, task.id, f"{name} was submitted")
+    for pool in case.pools:
+        if has_room(pool):
+            yield _closed_ns(snapshot, pool), None
+    for _, wait in case.waits:
+        if wait.operation == FIRST_EXCEPTION:
+            yield from _ends_without_failure(case, wait)
     pools = {pool.id for pool in case.pools}
     for thread in snapshot.threads.values():
         gone = thread.state is ThreadState.ENDED and (case.anybody or thread.pool in pools)
         if gone or (case.anybody and thread.state is ThreadState.IDLE):
-            moments.append(thread.since_ns)
-    return max(moments)
+            yield thread.since_ns, _rest(case, thread)
 
 
-def _did_not_fail_ns(snapshot: Snapshot, wait: FutureWait) -> list[int]:
-    if wait.operation != FIRST_EXCEPTION:
-        return []
-    ends = (snapshot.tasks[f].finished_ns for f in wait.futures if f in snapshot.tasks)
-    return [end_ns for end_ns in ends if end_ns is not None]
+def _rest(case: Case, thread: Thread) -> Step | None:
+    """Return the step by which the thread came to do nothing any more."""
+    name = case.words.thread(thread.id)
+    if thread.state is ThreadState.ENDED:
+        return Step(StepKind.END, thread.id, None, f"{name} ended")
+    if thread.state is ThreadState.IDLE:
+        return Step(StepKind.IDLE, thread.id, None, f"{name} had no more to do")
+    return None
+
+
+def _ends_without_failure(case: Case, wait: FutureWait) -> Iterator[tuple[int, Step]]:
+    for future in wait.futures:
+        task = case.snapshot.tasks.get(future)
+        if task is not None and task.finished_ns is not None:
+            name = case.words.task(task.id)
+            if task.state is TaskState.CANCELLED:
+                step = Step(StepKind.CANCEL, None, task.id, f"{name} was cancelled")
+            else:
+                step = Step(StepKind.FINISH, None, task.id, f"{name} finished")
+            yield task.finished_ns, step
+
+
+def _was_withdrawn(case: Case, task: Task) -> bool:
+    """Return whether a cancelled task is in no queue, from which somebody may have taken it."""
+    pool = None if task.pool is None else case.snapshot.pools.get(task.pool)
+    return task.state is TaskState.CANCELLED and (pool is None or task.id not in pool.queue)
 
 
 def has_room(pool: Pool) -> bool:
@@ -71,10 +129,6 @@ def _closed_ns(snapshot: Snapshot, pool: Pool) -> int:
     waits = [thread.wait for thread in snapshot.threads.values()]
     drains = [w.since_ns for w in waits if isinstance(w, DrainWait) and pool.id in w.pools]
     return min(drains, default=snapshot.time_ns)
-
-
-def _wait_begin_ns(thread: Thread) -> int:
-    return thread.since_ns if thread.wait is None else thread.wait.since_ns
 
 
 def conditions(case: Case, quality: Quality) -> tuple[str, ...]:

@@ -100,6 +100,35 @@ class Advice:
     """a whole sentence with this case's names, numbers and places"""
 
 
+class StepKind(StrEnum):
+    """What happened when something became certain."""
+
+    WAIT = "wait"
+    """a thread began to wait"""
+    SUBMIT = "submit"
+    """a task was submitted"""
+    CANCEL = "cancel"
+    """a task was cancelled"""
+    FINISH = "finish"
+    """a task finished"""
+    IDLE = "idle"
+    """a worker was done with its last task"""
+    END = "end"
+    """a thread ended"""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of the run."""
+
+    kind: StepKind
+    thread: ThreadId | None
+    task: TaskId | None
+    """of a wait: the task that the thread runs"""
+    text: str
+    """what follows on "when", as ``task 17 (outer) began to wait``"""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One independent root cause and everything that is stuck behind it."""
@@ -122,6 +151,8 @@ class Finding:
     advice: tuple[Advice, ...]
     conditions: tuple[str, ...] = ()
     """what the proof takes for granted, a sentence each; empty: nothing"""
+    certain_by: Step | None = None
+    """the step by which it became certain; None: not known, or nothing is"""
     signature: str = ""
     """the same for two reports of the same problem: kind, functions, places without numbers"""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tpanalyze.certainty import certain_since_ns, conditions
+from tpanalyze.certainty import certain_by, certain_since_ns, conditions
 from tpanalyze.cores import RootCauses, root_causes
 from tpanalyze.describe import Words
 from tpanalyze.edges import edges
@@ -78,6 +78,7 @@ def _deadlock(
         verdict=Verdict.DEADLOCK,
         kind=kind.slug,
         certain_since_ns=certain_since_ns(case),
+        certain_by=certain_by(case),
         summary=sentence(kind.summary(case)),
         because=(*proof(case), *_main_too(case, victims)),
         core=core,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import _thread
 import os
 import sys
+import time
 from _thread import LockType, RLock, allocate_lock, get_ident
 from types import CodeType
 
@@ -161,6 +162,9 @@ STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
 _close, _listdir, _open, _read = os.close, os.listdir, os.open, os.read
 # as they are before the app: tests of coroutines replace what might block by what raises
 
+_CLOCK: int | None = getattr(time, "CLOCK_BOOTTIME", None)
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK") if _CLOCK is not None else 100
+
 
 def is_main_interpreter() -> bool:
     """Return false in a subinterpreter, which has a monitoring of its own in the same process.
@@ -181,10 +185,10 @@ def threads_are_greenlets() -> bool:
     return threading is not None and threading.get_ident is not get_ident
 
 
-def threads_of_the_process() -> int | None:
-    """Return how many threads the operating system counts; None where it does not tell."""
+def threads_of_the_process() -> set[int] | None:
+    """Return the system's numbers of the threads it knows; None where it does not tell."""
     try:
-        return len(_listdir("/proc/self/task"))
+        return set(map(int, _listdir("/proc/self/task")))
     except OSError:
         return None
 
@@ -225,8 +229,31 @@ def standard(name: str) -> Any:
 def processor_time(native_id: int) -> int:
     """Return the processor time a thread of this process has used, in ticks; 0 if it is not told.
 
-    Source: proc(5), fields 14 and 15 of ``stat``; the second field is a name in parentheses, which
-    may hold anything.
+    Source: proc(5), fields 14 and 15 of ``stat``.
+    """
+    told = _stat(native_id)
+    return 0 if told is None else told[11] + told[12]
+
+
+def ticks_since_boot() -> int:
+    """Return the moment in the ticks that `began` is told in; -1 where there is no such clock."""
+    return -1 if _CLOCK is None else time.clock_gettime_ns(_CLOCK) * _TICKS_PER_S // 10**9
+
+
+def began(native_id: int) -> int | None:
+    """Return when a thread of this process began, in ticks since boot; None if there is none.
+
+    Source: proc(5), field 22 of ``stat``.
+    """
+    told = _stat(native_id)
+    return None if told is None else told[19]
+
+
+def _stat(native_id: int) -> list[int] | None:
+    """Return what the system tells of a thread, from the third field on; None if nothing.
+
+    Source: proc(5); the second field is a name in parentheses, which may hold anything, and the
+    third is a letter, here 0.
     """
     try:
         file = _open(f"/proc/self/task/{native_id}/stat", os.O_RDONLY)
@@ -234,6 +261,6 @@ def processor_time(native_id: int) -> int:
             fields = _read(file, 1024).rpartition(b")")[2].split()
         finally:
             _close(file)
-        return int(fields[11]) + int(fields[12])
-    except (OSError, ValueError, IndexError):
-        return 0
+        return [0, *map(int, fields[1:20])] if len(fields) >= 20 else None
+    except (OSError, ValueError):
+        return None

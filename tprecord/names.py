@@ -135,6 +135,9 @@ class Names:
         """``id(Thread)`` of threads that were launched -> number"""
         self.idents: dict[int, int] = {}
         """ident of each thread that is known and lives -> number"""
+        self.ended: dict[int, tuple[int, int]] = {}
+        """ident of each thread that has said it is about to end, until another has the ident or a
+        look finds it gone -> its native id, and when it said so"""
         self.objects: dict[int, int] = {}
         """``id`` of an object threads block on -> number"""
         self.sets: set[int] = set()
@@ -186,6 +189,7 @@ class Names:
             row["main"] = True
         self._define(row)
         self.idents[ident] = number
+        self.ended.pop(ident, None)
         return number
 
     def launch(self, thread: Any) -> int:
@@ -197,6 +201,7 @@ class Names:
 
     def begin(self, thread: Any) -> None:
         """The calling thread is `thread`, and takes the number it was launched with."""
+        self.ended.pop(get_ident(), None)
         number = self.launched.get(id(thread))
         if number is not None:
             self._is(number)
@@ -208,7 +213,9 @@ class Names:
 
     def gone(self) -> None:
         """The calling thread is about to end."""
-        self.idents.pop(get_ident(), None)
+        ident = get_ident()
+        self.ended[ident] = get_native_id(), compat.ticks_since_boot()
+        self.idents.pop(ident, None)
 
     def waited_on(self, thing: Any, made: int = 0) -> int:
         """Return the number of something threads block on; of a lock, `made` is its site."""

@@ -172,6 +172,9 @@ class Writer:
                     self._flush_here()
                     beat_s = min(2 * beat_s, LAST_BEAT_S)
             else:
+                if self._threads <= 0:  # who was alone saw this thread come or go, and no more
+                    self._look_if_alone()
+                    self._flush_here()
                 return
 
     def _nap_for(self, seconds: float) -> bool:

@@ -48,9 +48,10 @@ def _role(finding: Finding) -> Role:
 
 
 def since(finding: Finding) -> str:
-    """Return from when on it holds, and how surely: only a deadlock is certain."""
+    """Return from when on it holds, by what, and how surely: only a deadlock is certain."""
     sure = "certain since" if finding.verdict is Verdict.DEADLOCK else "since"
-    return f"{sure} {moment(finding.certain_since_ns)}"
+    by = "" if finding.certain_by is None else f", when {finding.certain_by.text}"
+    return f"{sure} {moment(finding.certain_since_ns)}{by}"
 
 
 def is_proof(report: Report) -> bool:

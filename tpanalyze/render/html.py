@@ -131,7 +131,7 @@ class _Page:
             yield (
                 f'<p class="verdict"><span class="badge {finding.verdict}">'
                 f"{text(badge(findings, index))}</span> <b>{text(finding.kind)}</b>, "
-                f"{since(finding)}, for {duration(for_ns)}</p>"
+                f"{text(since(finding))}; for {duration(for_ns)}</p>"
                 f"<{level}>{text(finding.summary)}</{level}>\n"
             )
         if (more := len(findings) - self.options.findings) > 0:

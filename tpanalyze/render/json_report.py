@@ -21,8 +21,9 @@ known is ``null``.  The keys:
 A finding has
 
 * ``verdict``, ``kind`` (an entry in ``docs/findings.md``), ``signature`` (the same for two reports
-  of the same problem), ``certain_since_ns``, ``summary``, ``because`` (the proof, a sentence each)
-  and ``conditions`` (what it takes for granted);
+  of the same problem), ``certain_since_ns``, ``certain_by`` (the step by which it became so, if
+  that is known: ``kind``, ``thread``, ``task`` and ``text``), ``summary``, ``because`` (the proof,
+  a sentence each) and ``conditions`` (what it takes for granted);
 * ``core`` and ``victims``: parties, blocked threads first, then tasks that no worker starts;
 * ``pools``: each with ``id``, ``name``, ``kind``, ``role``, ``max_workers``, the counts
   ``workers``, ``waiting``, ``running``, ``idle``, ``starting``, ``unseen`` and ``lost``, the
@@ -58,7 +59,7 @@ from typing import Final
 import orjson
 
 from tpanalyze.describe import waits_in_callback
-from tpanalyze.findings import Edge, Finding, Node, NodeKind, Party, Report
+from tpanalyze.findings import Edge, Finding, Node, NodeKind, Party, Report, Step
 from tpanalyze.model import (
     FutureWait,
     LockWait,
@@ -128,6 +129,7 @@ def _finding(snapshot: Snapshot, finding: Finding) -> Json:
         "kind": finding.kind,
         "signature": finding.signature,
         "certain_since_ns": finding.certain_since_ns,
+        "certain_by": _step(finding.certain_by),
         "summary": finding.summary,
         "because": list(finding.because),
         "core": [_party(snapshot, party) for party in finding.core],
@@ -136,6 +138,13 @@ def _finding(snapshot: Snapshot, finding: Finding) -> Json:
         "advice": [{"slug": advice.slug, "text": advice.text} for advice in finding.advice],
         "conditions": list(finding.conditions),
     }
+
+
+def _step(step: Step | None) -> Json:
+    if step is None:
+        return None
+    kind = step.kind.value
+    return {"kind": kind, "thread": step.thread, "task": step.task, "text": step.text}
 
 
 def _threads(report: Report) -> Json:

@@ -51,7 +51,8 @@ class _Page:
         yield from self._environment()
 
     def _finding(self, finding: Finding) -> Iterator[str]:
-        since = moment(finding.certain_since_ns)
+        by = finding.certain_by
+        since = moment(finding.certain_since_ns) + (f", when {markdown(by.text)}" if by else "")
         yield f"### {finding.verdict.capitalize()}: {markdown(finding.summary)}"
         yield ""
         proved = finding.verdict is Verdict.DEADLOCK

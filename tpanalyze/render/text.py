@@ -123,10 +123,12 @@ class _Text:
         page = self._page
         for_ns = self._snapshot.time_ns - finding.certain_since_ns
         proved = finding.verdict is Verdict.DEADLOCK
-        yield (
-            f"{which}{page.paint('bad', _HEADLINES[finding.verdict])}  "
-            + (f"{finding.kind}, certain " if proved else "")
-            + f"since {moment(finding.certain_since_ns)}: for {duration(for_ns)}"
+        by = "" if finding.certain_by is None else f", when {finding.certain_by.text}"
+        yield from page.headline(
+            which,
+            _HEADLINES[finding.verdict],
+            (f"{finding.kind}, certain " if proved else "")
+            + f"since {moment(finding.certain_since_ns)}{by}: for {duration(for_ns)}",
         )
         yield ""
         yield from page.paragraph(finding.summary)

@@ -30,6 +30,12 @@ class TextPage:
         safe = terminal(text)
         return f"\x1b[{_COLORS[color]}m{safe}\x1b[0m" if self.color and color else safe
 
+    def headline(self, which: str, badge: str, text: str) -> list[str]:
+        """Return the line of a finding, after its number and in colour what it is."""
+        lead = f"{which}{badge}  "
+        first, *more = self._fill(text, lead, " " * len(lead))
+        return [which + self.paint("bad", badge) + first[len(lead) - 2 :], *more]
+
     def title(self, text: str) -> str:
         """Return the line over a section."""
         return self.paint("title", text)
