@@ -18,7 +18,9 @@ import pygraphviz
 import pytest
 from hypothesis import given, settings, strategies as st
 
+import tpanalyze
 from tests.hostile import HOSTILE
+from tests.recorded import ROOT
 from tests.report_samples import (
     SAMPLES,
     cancelled_in_queue,
@@ -537,3 +539,18 @@ def test_no_name_breaks_out_of_its_place_whatever_it_holds(name: str) -> None:
         assert {card.title, *card.lines} <= texts
         assert card.tooltip in titles
     assert {arrow.tooltip for arrow in shown.arrows} <= titles
+
+
+def test_what_another_process_runs_stands_in_its_pool() -> None:
+    """And not beside an empty box: the pool of processes is where the main thread waits for."""
+    shown = compose(tpanalyze.analyze(ROOT / "traces" / "process_pool" / "trace.jsonl"), Limits())
+    (box,) = shown.pools
+    assert (box.title, box.detail) == ("ProcessPoolExecutor", "1 other process")
+    (card,) = box.cards
+    assert (card.title, card.lines) == (
+        "read_page #1",
+        ("sent there, submitted at program.py:27",),
+    )
+    assert [card.title for card in shown.cards if card.pool is None] == ["MainThread"]
+    (arrow,) = shown.arrows
+    assert (arrow.source.id, arrow.target.id) == ("thread1", "task1")

@@ -11,7 +11,9 @@ from xml.etree import ElementTree as ET
 import pytest
 from hypothesis import given, settings, strategies as st
 
+import tpanalyze
 from tests.hostile import HOSTILE
+from tests.recorded import ROOT
 from tests.report_samples import nothing, own_pool
 from tests.snapshots import function, site
 from tests.timeline_samples import RUNS, crawl, crowd, swarm
@@ -409,3 +411,12 @@ def test_no_name_breaks_out_of_its_place_whatever_it_holds(name: str) -> None:
         *("svg", "title", "style", "defs", "pattern", "rect", "path", "text", "g", "line"),
         *(("polygon", "polyline") if chart(report, tape).scale.break_ns else ()),
     }
+
+
+def test_a_pool_of_processes_has_no_workers_here_and_the_picture_says_what_it_has() -> None:
+    run = tpanalyze.load(ROOT / "traces" / "process_pool" / "trace.jsonl")
+    shown = compose(run.report, run.timeline, 100, 1100, ChartLimits())
+    assert [(group.title, group.detail) for group in shown.groups] == [
+        ("Threads", ""),
+        ("ProcessPoolExecutor", "1 other process · at most 1 queued"),
+    ]

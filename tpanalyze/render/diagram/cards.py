@@ -131,14 +131,18 @@ def future_card(scene: Scene, number: TaskId) -> Single:
         TaskOrigin.UNSEEN: "made before the recording began",
         TaskOrigin.POOL: f"{task.state}, submitted{at(task.submit_site)}",
     }[task.origin]
+    home = scene.elsewhere(task)
+    if home is not None:
+        line = f"sent there, submitted{at(task.submit_site)}"
     card = Card(
         id=f"task{number}",
         role=standing.role,
         title=task_name(task, number),
         lines=(line,),
         tooltip="\n".join([task_name(task, number), *stack(task.submit_site)]),
+        pool=home,
         finding=standing.finding,
     )
-    noun = "promise" if task.origin is TaskOrigin.PROMISE else "future"
-    likeness = (standing.role, standing.finding, task.origin, line)
+    noun = "promise" if task.origin is TaskOrigin.PROMISE else "future" if home is None else "task"
+    likeness = (standing.role, standing.finding, task.origin, home, line)
     return Single(task_node(number), card, likeness, noun, (line,))
