@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tpanalyze.findings import Edge, Node, NodeKind, Relation, Report
+from tpanalyze.findings import Edge, Node, NodeKind, Relation, Report, Verdict
 from tpanalyze.model import (
     ObjectId,
     Pool,
@@ -95,8 +95,12 @@ def _chosen(
                 threads.add(worker)
         elif task is not None and (not task.done or task.state is TaskState.CANCELLED):
             futures.add(number)
-            if (home := scene.elsewhere(task)) is not None:
+            if (home := scene.home(task)) is not None:
                 pools.add(home)
+    for finding in scene.findings:
+        if finding.verdict is Verdict.STARVING:  # the cause is what the workers do
+            threads |= {worker for of in finding.pools for worker in snapshot.pools[of].workers}
+    threads &= snapshot.threads.keys()
     pools |= {pool for number in threads if (pool := snapshot.threads[number].pool) is not None}
 
     def thread_order(number: ThreadId) -> tuple[int, int, bool, int]:

@@ -19,6 +19,7 @@ from tpanalyze.model import (
     Snapshot,
     Task,
     TaskId,
+    TaskState,
     Thread,
     ThreadId,
 )
@@ -102,9 +103,13 @@ class Scene:
         thread = self.snapshot.threads.get(task.worker) if task and task.worker else None
         return thread.id if thread and task and task.id in thread.tasks else None
 
-    def elsewhere(self, task: Task) -> PoolId | None:
-        """Return the pool of processes that has the task and has not brought its result."""
-        return task.pool if self._words.is_elsewhere(task) else None
+    def home(self, task: Task) -> PoolId | None:
+        """Return the pool in which to draw a task that neither a worker nor a queue shows.
+
+        Another process has it, and has not brought its result; or it was cancelled.
+        """
+        gone = task.state is TaskState.CANCELLED or self._words.is_elsewhere(task)
+        return task.pool if gone and task.pool in self.snapshot.pools else None
 
     def running(self, thread: Thread) -> Task | None:
         """Return the innermost task of the thread, if more than its number is known."""
