@@ -18,7 +18,9 @@ import pygraphviz
 import pytest
 from hypothesis import given, settings, strategies as st
 
+import tpanalyze
 from tests.hostile import HOSTILE
+from tests.recorded import ROOT
 from tests.report_samples import (
     SAMPLES,
     cancelled_in_queue,
@@ -537,3 +539,48 @@ def test_no_name_breaks_out_of_its_place_whatever_it_holds(name: str) -> None:
         assert {card.title, *card.lines} <= texts
         assert card.tooltip in titles
     assert {arrow.tooltip for arrow in shown.arrows} <= titles
+
+
+def test_what_another_process_runs_stands_in_its_pool() -> None:
+    """And not beside an empty box: the pool of processes is where the main thread waits for."""
+    shown = compose(tpanalyze.analyze(ROOT / "traces" / "process_pool" / "trace.jsonl"), Limits())
+    (box,) = shown.pools
+    assert (box.title, box.detail) == ("ProcessPoolExecutor", "1 other process")
+    (card,) = box.cards
+    assert (card.title, card.lines) == (
+        "read_page #1",
+        ("sent there, submitted at program.py:27",),
+    )
+    assert [card.title for card in shown.cards if card.pool is None] == ["MainThread"]
+    (arrow,) = shown.arrows
+    assert (arrow.source.id, arrow.target.id) == ("thread1", "task1")
+
+
+def test_what_was_cancelled_stands_in_the_pool_it_was_handed_to() -> None:
+    shown = compose(tpanalyze.analyze(ROOT / "traces" / "cancel_futures" / "trace.jsonl"), Limits())
+    (box,) = shown.pools
+    assert {card.title: card.lines for card in box.cards} == {
+        "print_page #2": ("cancelled, submitted at program.py:24",),
+        "print_page #3": ("cancelled, submitted at program.py:24",),
+    }
+
+
+def test_a_starving_queue_is_drawn_with_the_workers_that_are_busy_and_where() -> None:
+    shown = compose(tpanalyze.analyze(ROOT / "traces" / "starving_queue" / "trace.jsonl"), Limits())
+    (box,) = shown.pools
+    (card,) = box.cards
+    assert (card.title, card.lines) == ("work_0", ("report #1", "running at program.py:18"))
+    (need,) = [arrow for arrow in shown.arrows if arrow.source.id != "thread1"]
+    assert need.target.id == card.id, "and not a box that says no worker is free"
+
+
+def test_the_labels_of_arrows_are_legible_over_arrows() -> None:
+    drawn = parsed(finish_svg(draw(render_dot(SAMPLES["own-pool-1"]()), "svg")))
+    labels = [
+        text
+        for group in drawn.iter(f"{SVG}g")
+        if "edge" in group.get("class", "").split()
+        for text in group.iter(f"{SVG}text")
+    ]
+    assert {"".join(text.itertext()) for text in labels} >= {"needs a worker"}
+    assert {text.get("paint-order") for text in labels} == {"stroke"}

@@ -27,7 +27,9 @@ from tpanalyze.kinship import Relative
 from tpanalyze.render.dot import DotOptions, render_dot
 from tpanalyze.render.graphviz_run import render
 from tpanalyze.render.html import HtmlOptions, render_html
+from tpanalyze.render.page.functions import function_rows
 from tpanalyze.render.page.lanes import MIXED, lanes
+from tpanalyze.render.page.loads import loads
 from tpanalyze.render.page.script_json import script_json
 
 SAMPLES = sorted(program.parent for program in (ROOT / "traces").glob("*/program.py"))
@@ -124,6 +126,38 @@ def test_a_page_says_the_verdict_first_and_is_whole_without_its_script(sample: P
         assert f"{key}-about" in outline.ids
         if party.thread is not None and len(finding.core) <= 6:
             assert key in outline.ids, "it can be clicked in the graph"
+
+
+def test_a_page_on_a_program_without_pools_has_no_chapters_on_them() -> None:
+    run = tpanalyze.load(ROOT / "traces" / "lock_order" / "trace.jsonl", deeds=True)
+    outline = Outline(without_graph(run))
+    assert not {"pools", "functions"} & set(outline.ids)
+    assert {"#pools", "#functions"}.isdisjoint(outline.links)
+
+
+def test_a_page_says_of_each_function_in_which_pool_it_is_called_and_what_is_left() -> None:
+    found = {}
+    for sample in ("process_pool", "threadpool_apply", "lock_and_future"):
+        run = tpanalyze.load(ROOT / "traces" / sample / "trace.jsonl")
+        found[sample] = [
+            (row.name, row.pool, row.unfinished) for row in function_rows(run.timeline)
+        ]
+    assert found == {
+        "process_pool": [("read_page", "ProcessPoolExecutor", 1)],
+        "threadpool_apply": [("load_book", "ThreadPool", 2), ("load_page", "ThreadPool", 2)],
+        "lock_and_future": [
+            ("look_up", 'ThreadPoolExecutor "requests"', 1),
+            ("load", 'ThreadPoolExecutor "loaders"', 1),
+        ],
+    }
+
+
+def test_charts_of_pools_leave_out_the_threads_that_serve_other_pools() -> None:
+    run = tpanalyze.load(ROOT / "traces" / "threadpool_apply" / "trace.jsonl")
+    shown = [pool for pool in loads(run.report, run.timeline, 1000) if isinstance(pool, dict)]
+    assert [pool["title"] for pool in shown] == [
+        "ThreadPool: at most 2 of 2 workers, at most 2 queued"
+    ]
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: str(sample.name))

@@ -82,3 +82,11 @@ def test_there_are_words_for_every_event_of_the_format() -> None:
 def test_the_command_tells_it_on_standard_output(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     assert cli([str(TRACE), "--story"]) == 1
     assert b"== from here on it can never end ==" in capfdbinary.readouterr().out
+
+
+def test_a_task_that_goes_to_another_process_is_started_by_nobody_here() -> None:
+    run, story = story_of(ROOT / "traces" / "process_pool" / "trace.jsonl")
+    (task,) = run.report.snapshot.tasks
+    submitted, left, _ = [line.words for line in story.of_task(task)]
+    assert submitted.startswith("the main thread submits task 1 (read_page) to process pool")
+    assert left == "the recorder sees task 1 (read_page) leave its queue for another process"

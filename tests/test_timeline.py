@@ -15,7 +15,7 @@ from hypothesis import given
 from tests.random_rows import ROWS, trace_of
 from tests.random_run import CHOICES, TICK_NS, RandomRun
 from tests.tracegen import TraceGen
-from tpanalyze.frames import intervals, pool_load
+from tpanalyze.frames import intervals, pool_load, tasks
 from tpanalyze.model import Pool, PoolId, Snapshot, TaskId, Thread, ThreadId, ThreadState
 from tpanalyze.timeline import Collector, IntervalState, Load, Period, Timeline
 
@@ -308,3 +308,16 @@ def test_a_join_and_a_block_are_waits_with_their_sites() -> None:
     frame = intervals(timeline_of(trace))
     assert list(frame["state"]) == ["waiting", "waiting"]
     assert list(frame["site"]) == ["app.py:4 in main", "app.py:9 in reader"]
+
+
+def test_a_task_in_another_process_is_elsewhere_until_its_result_is_there() -> None:
+    trace = TraceGen()
+    main = trace.thread("MainThread", main=True)
+    pool = trace.define("pool", kind="ProcessPoolExecutor", name="", role="processes")
+    done, away = (trace.submit(main, pool) for _ in range(2))
+    for task in (done, away):
+        trace.start(0, task)
+    trace.finish(main, done)
+    told = tasks(timeline_of(trace))
+    assert list(told["state"]) == ["ended", "elsewhere"]
+    assert told["worker"].isna().all() and told["started_ns"].isna().all()

@@ -11,7 +11,9 @@ from xml.etree import ElementTree as ET
 import pytest
 from hypothesis import given, settings, strategies as st
 
+import tpanalyze
 from tests.hostile import HOSTILE
+from tests.recorded import ROOT
 from tests.report_samples import nothing, own_pool
 from tests.snapshots import function, site
 from tests.timeline_samples import RUNS, crawl, crowd, swarm
@@ -22,6 +24,7 @@ from tpanalyze.render.chart.compose import Chart, ChartLimits, Group, LaneRow, Q
 from tpanalyze.render.chart.scale import Scale, round_step
 from tpanalyze.render.chart.spans import Kind, Span
 from tpanalyze.render.palette import LIGHT, Role, adaptive_css
+from tpanalyze.render.text_width import text_width
 from tpanalyze.render.timeline_svg import TimelineOptions, render_timeline_svg
 from tpanalyze.timeline import IntervalState, Load, Period
 
@@ -409,3 +412,30 @@ def test_no_name_breaks_out_of_its_place_whatever_it_holds(name: str) -> None:
         *("svg", "title", "style", "defs", "pattern", "rect", "path", "text", "g", "line"),
         *(("polygon", "polyline") if chart(report, tape).scale.break_ns else ()),
     }
+
+
+def test_a_pool_of_processes_has_no_workers_here_and_the_picture_says_what_it_has() -> None:
+    run = tpanalyze.load(ROOT / "traces" / "process_pool" / "trace.jsonl")
+    shown = compose(run.report, run.timeline, 100, 1100, ChartLimits())
+    assert [(group.title, group.detail) for group in shown.groups] == [
+        ("Threads", ""),
+        ("ProcessPoolExecutor", "1 other process · at most 1 queued"),
+    ]
+
+
+@pytest.mark.parametrize("sample", ["default_executor", "done_callback", "loop_and_pool"])
+def test_no_moment_on_the_axis_is_crossed_out_by_a_mark(sample: str) -> None:
+    run = tpanalyze.load(ROOT / "traces" / sample / "trace.jsonl")
+    root = parsed(render_timeline_svg(run.report, run.timeline))
+    (mark,) = [
+        float(line.get("x1", ""))
+        for line in root.iter(f"{SVG}line")
+        if line.get("stroke-dasharray")
+    ]
+    moments = [
+        text for text in root.iter(f"{SVG}text") if re.fullmatch(r"[0-9.]+ m?s", text.text or "")
+    ]
+    assert len(moments) >= 3
+    for text in moments:
+        half = text_width(text.text or "", 11) / 2
+        assert abs(float(text.get("x", "")) - mark) > half

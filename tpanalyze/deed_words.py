@@ -75,6 +75,8 @@ class DeedWords:
 
     def what(self, deed: Deed) -> str:
         """Return what was done, beginning with a verb."""
+        if deed.kind == schema.START and not deed.thread:
+            return self._leave(deed.fields[0])
         verb = self._verbs.get(deed.kind)
         return f"does something (event {deed.kind})" if verb is None else verb(deed.fields)
 
@@ -95,6 +97,12 @@ class DeedWords:
     def _resize(self, fields: Sequence[int]) -> str:
         pool, most = fields
         return f"lets {self._pool(pool)} have {'any number of' if most < 0 else most} workers"
+
+    def _leave(self, task: int) -> str:
+        """Nobody here has started the task."""
+        known = self._snapshot.tasks.get(TaskId(task))
+        away = known is not None and self._words.is_elsewhere(known)
+        return f"sees {self.task(task)} leave its queue" + (" for another process" if away else "")
 
     def _await(self, fields: Sequence[int]) -> str:
         promise, *awaited = fields

@@ -10,6 +10,7 @@ import pandas as pd
 
 from tpanalyze.intervals import BLOCKED, BUSY, QUEUED, WIDTH, WORKER
 from tpanalyze.model import Site
+from tpanalyze.state import PROCESSES
 from tpanalyze.timeline import IntervalState, Load, Timeline
 
 type Integers = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
@@ -17,6 +18,8 @@ type Integers = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 type Booleans = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 
 _FAR_NS: Final = 1 << 62
+_TASK_STATES: Final = ["queued", "running", "waiting", "ended", "unstarted", "elsewhere"]
+_ENDED, _UNSTARTED, _ELSEWHERE = 3, 4, 5
 _NEVER: Final = 1 << 62
 """a moment that was not seen"""
 
@@ -69,10 +72,11 @@ def tasks(timeline: Timeline) -> pd.DataFrame:
 
     Columns: ``task``, ``function``, ``pool``, ``pool_name``, ``worker`` (the thread that ran it),
     ``worker_name``, ``state`` at the end of the trace (queued, running, waiting, ended; unstarted:
-    it left its queue and nobody ran it), ``submitted_ns``, ``started_ns``, ``ended_ns`` (all three
-    NA if that was not seen), ``queued_ns`` (how long in the queue), ``running_ns`` and
-    ``waiting_ns`` (how long it ran, and was in a recorded wait), ``waits`` (how many), and
-    ``submit_site``.  Times still going on count up to the end of the trace.
+    it left its queue and nobody ran it; elsewhere: another process has it), ``submitted_ns``,
+    ``started_ns``, ``ended_ns`` (all three NA if that was not seen), ``queued_ns`` (how long in the
+    queue), ``running_ns`` and ``waiting_ns`` (how long it ran, and was in a recorded wait),
+    ``waits`` (how many), and ``submit_site``.  Times still going on count up to the end of the
+    trace.
     """
     flat, ended = timeline.columns()
     state = timeline.state
@@ -103,11 +107,17 @@ def tasks(timeline: Timeline) -> pd.DataFrame:
     has_run = np.bincount(row[at_work], minlength=count) > 0
     is_open = np.bincount(row[still], minlength=count) > 0
     waits_now = np.bincount(row[still & (kind == BLOCKED)], minlength=count) > 0
-    now = np.select([is_open & ~has_run, waits_now, is_open, has_run], [0, 2, 1, 3], default=4)
+    now = np.select(
+        [is_open & ~has_run, waits_now, is_open, has_run], [0, 2, 1, _ENDED], _UNSTARTED
+    )
     calls = np.array([(c.pool, c.function, c.site) for c in state.calls], dtype=np.int64)
     made = last(np.ones(len(row), dtype=np.bool_), call)
     home = np.maximum(calls[made, 0], 0) if count else made
     home = np.where(home > 0, home, last(at_work, pool))
+    in_processes = [n for n, of in state.pools.items() if of.role == PROCESSES]
+    away = (now == _UNSTARTED) & np.isin(home, in_processes)
+    unread = np.isin(number, list(state.adrift))
+    now = np.select([away & unread, away], [_ELSEWHERE, _ENDED], default=now)
     worker = last(at_work, thread)
     submitted, started = first(in_queue, start), first(at_work, start)
     over = np.where(has_run & ~is_open, last(at_work, end), _NEVER)
@@ -125,7 +135,7 @@ def tasks(timeline: Timeline) -> pd.DataFrame:
             "worker_name": _names(
                 worker, lambda of: t.name if (t := state.threads.get(of)) else None
             ),
-            "state": _categories(now, ["queued", "running", "waiting", "ended", "unstarted"]),
+            "state": _categories(now, _TASK_STATES),
             "submitted_ns": _moments(submitted, state.tick_ns),
             "started_ns": _moments(started, state.tick_ns),
             "ended_ns": _moments(over, state.tick_ns),

@@ -66,7 +66,8 @@ def render_html(
     `family`: all processes of the same run, if there are several.
     """
     story = Story(report, deeds, timeline.state)
-    page = _Page(report, Words.of(report.snapshot), timeline, story, graph, options, family)
+    words, functions = Words.of(report.snapshot), function_rows(timeline)
+    page = _Page(report, words, timeline, functions, story, graph, options, family)
     return "".join(page.parts())
 
 
@@ -75,6 +76,7 @@ class _Page:
     report: Report
     words: Words
     timeline: Timeline
+    functions: Sequence[FunctionRow]
     story: Story
     graph: str | None
     options: HtmlOptions
@@ -142,8 +144,8 @@ class _Page:
             *([("proof", "Why, and what to change")] if findings else []),
             *([("processes", "Processes")] if self.family else []),
             ("timeline", "Timeline"),
-            ("pools", "Pools"),
-            ("functions", "Functions"),
+            *([("pools", "Pools")] if report.snapshot.pools else []),
+            *([("functions", "Functions")] if self.functions else []),
             ("threads", "Threads and tasks"),
             ("trace", "Environment and trace"),
         ]
@@ -266,6 +268,8 @@ class _Page:
         yield "</section>\n"
 
     def _pools(self, people: People) -> Iterator[str]:
+        if not self.report.snapshot.pools:
+            return
         yield '<section id="pools" aria-labelledby="pools-title">\n'
         yield '<h2 id="pools-title">Pools</h2>\n'
         yield '<p class="caption">Above the line: workers that run a task, and that are blocked. '
@@ -275,23 +279,21 @@ class _Page:
         yield "</div>\n</section>\n"
 
     def _functions(self) -> Iterator[str]:
+        if not self.functions:
+            return
         yield '<section id="functions" aria-labelledby="functions-title">\n'
         yield '<h2 id="functions-title">Functions</h2>\n'
-        rows = function_rows(self.timeline)
-        if not rows:
-            yield "<p>No pool was given a task.</p></section>\n"
-            return
         head = "".join(
             f'<th scope="col" aria-sort="none"{"" if numeric else " class=words"}>'
             f'<button type="button">{title}</button></th>'
             for title, numeric in _COLUMNS
         )
-        body = "".join(map(_function, rows))
+        body = "".join(map(_function, self.functions))
         yield (
+            '<p class="caption">Tasks by function and pool. Taken: from start to end, waits '
+            "included. Click a heading to sort.</p>\n"
             '<div class="scroll" tabindex="0" role="group" aria-label="Functions">'
             '<table id="table">'
-            "<caption>Tasks by function and pool. Taken: from start to end, waits included. "
-            "Click a heading to sort.</caption>"
             f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>\n</section>\n"
         )
 

@@ -122,11 +122,27 @@ class ThreadNames:
 
 
 def pool_name(pool: Pool) -> str:
-    """Return ``ThreadPoolExecutor "io"``; or just the name, if the class stands in it."""
-    kind, name = shorten(pool.kind) or "pool", shorten(pool.name)
+    """Return what the pool is called."""
+    return pool_label(pool.kind, pool.name)
+
+
+def pool_label(kind: str, name: str) -> str:
+    """Return ``ThreadPoolExecutor "io"``; or just the name, if the class stands in it.
+
+    >>> pool_label("ThreadPoolExecutor", "io"), pool_label("ThreadPool", "")
+    ('ThreadPoolExecutor "io"', 'ThreadPool')
+    """
+    kind, name = shorten(kind) or "pool", shorten(name)
     if name.startswith(kind):
         return name
     return f'{kind} "{name}"' if name else kind
+
+
+def other_processes(pool: Pool) -> str:
+    """Return how many workers a pool of processes has: ``4 other processes``."""
+    if pool.max_workers is None:
+        return "other processes"
+    return counted(pool.max_workers, "other process", "other processes")
 
 
 def object_name(thing: Object) -> str:

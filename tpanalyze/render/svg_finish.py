@@ -30,6 +30,7 @@ def finish_svg(svg: bytes) -> bytes:
     root = ET.fromstring(svg)  # noqa: S314  # Graphviz wrote it, with no DTD of its own
     for element in list(root.iter(_tag("g"))):
         _give_title(element)
+        _give_halo(element)
     for element in list(root.iter()):
         _drop_links(element)
     _in_pixels(root)
@@ -63,6 +64,16 @@ def _give_title(group: ET.Element) -> None:
         title.text = tooltip
     else:
         group.remove(title)
+
+
+def _give_halo(group: ET.Element) -> None:
+    """Keep the label of an edge legible where an arrow passes behind it."""
+    if "edge" in group.get("class", "").split():
+        for text in group.iter(_tag("text")):
+            text.set("paint-order", "stroke")
+            text.set("stroke", LIGHT.pool)
+            text.set("stroke-width", "3")
+            text.set("stroke-linejoin", "round")
 
 
 def _tooltip(link: ET.Element) -> str:

@@ -163,8 +163,12 @@ class _Drawing:
             x = self._scale.x(moment_ns)
             yield tag("line", x1=x, y1=top - 4, x2=x, y2=bottom, stroke=LIGHT.grid)
             if x < self._scale.break_x - 30 or self._scale.break_ns is None:
-                anchor = "end" if x > self._scale.right - 14 else "middle"
-                yield words(label, x, axis_y, SMALL, LIGHT.muted, anchor=anchor)
+                last = x > self._scale.right - 14
+                half = text_width(label, SMALL) / 2
+                middle = x - half if last else x
+                if all(abs(mark.x - middle) > half + 3 for mark in self._chart.marks):
+                    anchor = "end" if last else "middle"
+                    yield words(label, x, axis_y, SMALL, LIGHT.muted, anchor=anchor)
         if self._scale.break_ns is not None:
             quiet = duration(self._scale.end_ns - self._scale.break_ns)
             middle = (self._scale.break_x + self._scale.right) / 2

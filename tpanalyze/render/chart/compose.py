@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 
 from tpanalyze.describe import moment
 from tpanalyze.findings import Report, Verdict
-from tpanalyze.model import PoolId, Thread, ThreadId, ThreadState
+from tpanalyze.model import PoolId, PoolRole, Thread, ThreadId, ThreadState
 from tpanalyze.render.chart.blocks import Lane, lane, lane_of_many
 from tpanalyze.render.chart.scale import Scale
 from tpanalyze.render.chart.spans import Kind, Recording, Span, Spans
 from tpanalyze.render.headline import badge
-from tpanalyze.render.labels import ThreadNames, counted, pool_name
+from tpanalyze.render.labels import ThreadNames, counted, other_processes, pool_name
 from tpanalyze.render.palette import RANK, Role, gravest
 from tpanalyze.timeline import Load
 
@@ -242,7 +242,9 @@ def _group(
     pool = report.snapshot.pools[number]
     workers = sum(len(row.threads) for row in rows)
     detail = [counted(workers, "worker")]
-    if pool.max_workers is not None and pool.max_workers != workers:
+    if pool.role is PoolRole.PROCESSES:
+        detail = [other_processes(pool)]
+    elif pool.max_workers is not None and pool.max_workers != workers:
         detail[0] += f" of {pool.max_workers:,}"
     if queue is not None:
         detail.append(f"at most {queue.most:,} queued")

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 from tpanalyze.describe import duration, waits_in_callback
 from tpanalyze.findings import Node
-from tpanalyze.model import Function, ObjectId, TaskId, TaskOrigin, Thread, ThreadId
+from tpanalyze.model import (
+    Function,
+    ObjectId,
+    TaskId,
+    TaskOrigin,
+    Thread,
+    ThreadId,
+    ThreadState,
+)
 from tpanalyze.render.diagram.picture import Card
 from tpanalyze.render.diagram.scene import Scene, object_node, task_node, thread_node
 from tpanalyze.render.labels import (
@@ -52,7 +60,7 @@ def thread_card(scene: Scene, number: ThreadId) -> Single:
     if len(thread.tasks) > 1:
         outer = (task_name(scene.snapshot.tasks.get(n), n) for n in thread.tasks[-2::-1])
         lines.append("inside " + shorten(", ".join(outer)))
-    now = str(thread.state) if thread.wait is None else doing(thread.wait)
+    now = _standing(thread) if thread.wait is None else doing(thread.wait)
     common.append(now)
     card = Card(
         id=f"thread{number}",
@@ -75,6 +83,12 @@ def thread_card(scene: Scene, number: ThreadId) -> Single:
 
 def _is_hidden_main(thread: Thread) -> bool:
     return thread.main and thread.name != "MainThread"
+
+
+def _standing(thread: Thread) -> str:
+    """Return what a thread does that is in no recorded wait, and where it was last seen."""
+    running = thread.state is ThreadState.RUNNING
+    return f"{thread.state}{at(thread.stack)}" if running else str(thread.state)
 
 
 def _spent(scene: Scene, thread: Thread) -> str:
@@ -131,14 +145,18 @@ def future_card(scene: Scene, number: TaskId) -> Single:
         TaskOrigin.UNSEEN: "made before the recording began",
         TaskOrigin.POOL: f"{task.state}, submitted{at(task.submit_site)}",
     }[task.origin]
+    home = scene.home(task)
+    if home is not None and not task.done:
+        line = f"sent there, submitted{at(task.submit_site)}"
     card = Card(
         id=f"task{number}",
         role=standing.role,
         title=task_name(task, number),
         lines=(line,),
         tooltip="\n".join([task_name(task, number), *stack(task.submit_site)]),
+        pool=home,
         finding=standing.finding,
     )
-    noun = "promise" if task.origin is TaskOrigin.PROMISE else "future"
-    likeness = (standing.role, standing.finding, task.origin, line)
+    noun = "promise" if task.origin is TaskOrigin.PROMISE else "future" if home is None else "task"
+    likeness = (standing.role, standing.finding, task.origin, home, line)
     return Single(task_node(number), card, likeness, noun, (line,))

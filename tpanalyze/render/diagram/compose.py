@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tpanalyze.findings import Edge, Node, NodeKind, Relation, Report
+from tpanalyze.findings import Edge, Node, NodeKind, Relation, Report, Verdict
 from tpanalyze.model import (
     ObjectId,
     Pool,
@@ -40,7 +40,7 @@ from tpanalyze.render.diagram.picture import (
 )
 from tpanalyze.render.diagram.queues import queue_rows
 from tpanalyze.render.diagram.scene import Scene, thread_node
-from tpanalyze.render.labels import counted, pool_name
+from tpanalyze.render.labels import counted, other_processes, pool_name
 from tpanalyze.render.palette import RANK, Role, gravest
 
 
@@ -95,6 +95,12 @@ def _chosen(
                 threads.add(worker)
         elif task is not None and (not task.done or task.state is TaskState.CANCELLED):
             futures.add(number)
+            if (home := scene.home(task)) is not None:
+                pools.add(home)
+    for finding in scene.findings:
+        if finding.verdict is Verdict.STARVING:  # the cause is what the workers do
+            threads |= {worker for of in finding.pools for worker in snapshot.pools[of].workers}
+    threads &= snapshot.threads.keys()
     pools |= {pool for number in threads if (pool := snapshot.threads[number].pool) is not None}
 
     def thread_order(number: ThreadId) -> tuple[int, int, bool, int]:
@@ -174,9 +180,7 @@ class _Box:
         blocked = states.count(ThreadState.WAITING)
         counts = [f"{blocked:,}/{counted(live, 'worker')} blocked" if live else "no worker"]
         if pool.role is PoolRole.PROCESSES:
-            counts = ["other processes"]
-            if pool.max_workers is not None:
-                counts = [counted(pool.max_workers, "other process", "other processes")]
+            counts = [other_processes(pool)]
         for number, word in (
             (states.count(ThreadState.RUNNING), "running"),
             (states.count(ThreadState.IDLE), "idle"),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from tpanalyze.describe import Words
 from tpanalyze.edges import locks
 from tpanalyze.findings import Edge, Finding, Node, NodeKind, Party, Relation, Report
 from tpanalyze.model import (
@@ -18,6 +19,7 @@ from tpanalyze.model import (
     Snapshot,
     Task,
     TaskId,
+    TaskState,
     Thread,
     ThreadId,
 )
@@ -46,6 +48,7 @@ class Scene:
     def __init__(self, report: Report) -> None:
         self.snapshot: Final[Snapshot] = report.snapshot
         self.findings: Final[tuple[Finding, ...]] = report.findings
+        self._words = Words.of(report.snapshot)
         self.thread_name: Final = ThreadNames(report.snapshot)
         self.queue_of: Final[dict[TaskId, PoolId]] = {
             task: pool.id for pool in report.snapshot.pools.values() for task in pool.queue
@@ -99,6 +102,14 @@ class Scene:
         """Return the thread that is occupied with the task."""
         thread = self.snapshot.threads.get(task.worker) if task and task.worker else None
         return thread.id if thread and task and task.id in thread.tasks else None
+
+    def home(self, task: Task) -> PoolId | None:
+        """Return the pool in which to draw a task that neither a worker nor a queue shows.
+
+        Another process has it, and has not brought its result; or it was cancelled.
+        """
+        gone = task.state is TaskState.CANCELLED or self._words.is_elsewhere(task)
+        return task.pool if gone and task.pool in self.snapshot.pools else None
 
     def running(self, thread: Thread) -> Task | None:
         """Return the innermost task of the thread, if more than its number is known."""

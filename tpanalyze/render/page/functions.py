@@ -10,7 +10,7 @@ import pandas as pd
 
 from tpanalyze.frames import tasks
 from tpanalyze.model import Function
-from tpanalyze.render.labels import function_name
+from tpanalyze.render.labels import function_name, pool_label
 from tpanalyze.timeline import Timeline
 
 _MOST: Final = 500
@@ -45,7 +45,9 @@ def function_rows(timeline: Timeline) -> list[FunctionRow]:
         taken=every["running_ns"] + every["waiting_ns"],
         begun=every["started_ns"].notna(),
     )
-    grouped = every.groupby(["function", "pool_name"], observed=True, dropna=False, sort=True)
+    pools = {number: pool_label(of.kind, of.name) for number, of in timeline.state.pools.items()}
+    every = every.assign(pool_label=every["pool"].map(pools))
+    grouped = every.groupby(["function", "pool_label"], observed=True, dropna=False, sort=True)
     places = {
         function.name: f"{function.file}:{function.line}" if function.file else ""
         for function in timeline.state.functions.values()
@@ -64,7 +66,7 @@ def _row(name: str, pool: str, group: pd.DataFrame, places: dict[str, str]) -> F
     begun = group["begun"].to_numpy(dtype=bool)
     taken = group["taken"].to_numpy(dtype=np.int64)[begun]
     queued = group["queued_ns"].to_numpy(dtype=np.int64)
-    unfinished = group["state"].isin(["queued", "running", "waiting"])
+    unfinished = group["state"].isin(["queued", "running", "waiting", "elsewhere"])
     return FunctionRow(
         name=function_name(Function(name)) if name else "?",
         place=places.get(name, ""),

@@ -7,7 +7,8 @@ from typing import Final
 import numpy as np
 
 from tpanalyze.findings import Report
-from tpanalyze.render.labels import pool_name
+from tpanalyze.model import Pool, PoolRole
+from tpanalyze.render.labels import counted, other_processes, pool_name
 from tpanalyze.render.page.pack import Integers, pack
 from tpanalyze.render.page.script_json import Json
 from tpanalyze.timeline import Load, Timeline
@@ -23,7 +24,9 @@ def loads(report: Report, timeline: Timeline, unit_ns: int) -> list[Json]:
     known = [
         (number, steps)
         for number, steps in timeline.pool_load().items()
-        if steps and number in report.snapshot.pools
+        if steps
+        and number in report.snapshot.pools
+        and (report.snapshot.pools[number].role is not PoolRole.HANDLER or number in involved)
     ]
     known.sort(key=lambda pair: (pair[0] not in involved, pair[0]))
     known = known[:_POOLS]
@@ -36,8 +39,7 @@ def loads(report: Report, timeline: Timeline, unit_ns: int) -> list[Json]:
         told.append(
             {
                 "id": number,
-                "name": pool_name(pool),
-                "max_workers": pool.max_workers,
+                "title": _title(pool, int(table[:, 4].max()), int(table[:, 1].max())),
                 "most_queued": int(table[:, 1].max()),
                 "most_workers": int(table[:, 4].max()),
                 "rows": len(table),
@@ -45,6 +47,22 @@ def loads(report: Report, timeline: Timeline, unit_ns: int) -> list[Json]:
             }
         )
     return told
+
+
+def _title(pool: Pool, most_workers: int, most_queued: int) -> str:
+    """Return the pool's name, and the most there was in it.
+
+    >>> from tpanalyze.model import PoolId
+    >>> _title(Pool(PoolId(1), "ThreadPoolExecutor", "io", 4), 1, 3)
+    'ThreadPoolExecutor "io": at most 1 of 4 workers, at most 3 queued'
+    """
+    if pool.role is PoolRole.PROCESSES:
+        had = other_processes(pool)
+    elif pool.max_workers is None:
+        had = f"at most {counted(most_workers, 'worker')}"
+    else:
+        had = f"at most {most_workers:,} of {counted(pool.max_workers, 'worker')}"
+    return f"{pool_name(pool)}: {had}, at most {most_queued:,} queued"
 
 
 def _thinned(table: Integers, most: int) -> Integers:

@@ -541,7 +541,7 @@ const drawnLoads = [];
 async function prepareLoad(pool) {
   const [time, waiting, running, blocked, workers] = await unpack(pool.packed, pool.rows, 5);
   const title = document.createElement("h3");
-  title.textContent = `${pool.name}: at most ${pool.most_workers}${pool.max_workers ? ` of ${pool.max_workers}` : ""} ${(pool.max_workers || pool.most_workers) === 1 ? "worker" : "workers"}, at most ${pool.most_queued} queued`;
+  title.textContent = pool.title;
   const canvas = document.createElement("canvas");
   canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", title.textContent);
