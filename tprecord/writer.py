@@ -229,23 +229,25 @@ class Writer:
             if len(buffer.definitions) > FULL_OF_DEFINITIONS:
                 self._fail(SinkError("nobody has read it for too long"))
             return False
-        lost = buffer.dropped - self._dropped_before
         # The events first: whatever they refer to was defined before them.
         events, remove_events = buffer.lines()
+        data, steps = events, [remove_events]
         definitions = buffer.definitions
-        defined = slice(len(definitions))
-        steps = [remove_events, partial(delitem, definitions, defined)]
+        if definitions:
+            defined = slice(len(definitions))
+            steps.append(partial(delitem, definitions, defined))
+            if not self._failed:
+                data = definition_lines(definitions[defined]) + events
         if self._failed:
             self._unwritten += events.count(b"\n")
         else:
-            data = definition_lines(definitions[defined]) + events
+            lost = buffer.dropped - self._dropped_before
             if lost:  # whatever is missing came after these
                 text = "the file did not keep up with the program"
                 data += definition_lines([{"note": 1, "text": text, "dropped": lost}])
-            steps += [
-                partial(sink.tail.extend, data),
-                partial(setattr, self, "_dropped_before", self._dropped_before + lost),
-            ]
+                total = self._dropped_before + lost
+                steps.append(partial(setattr, self, "_dropped_before", total))
+            steps.append(partial(sink.tail.extend, data))
             if self.segments is not None:
                 steps.append(partial(self.segments.unread.append, data))
         # C code calls C code: a Ctrl-C of the app lands before all of the steps, or after.
