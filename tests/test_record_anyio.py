@@ -167,9 +167,13 @@ go = threading.Event()
 async def main():
     limiter = CapacityLimiter(1)
     async with anyio.create_task_group() as group:
+        async def cancel():
+            while not limiter.statistics().tasks_waiting: await anyio.sleep(0.01)
+            scope.cancel()
         group.start_soon(lambda: to_thread.run_sync(go.wait, limiter=limiter))
-        await anyio.sleep(0.05)
-        with anyio.move_on_after(0.05):
+        while not limiter.borrowed_tokens: await anyio.sleep(0.01)
+        group.start_soon(cancel)
+        with anyio.CancelScope() as scope:
             await to_thread.run_sync(int, limiter=limiter)
         await to_thread.run_sync(threading.Event().wait)
 anyio.run(main)
