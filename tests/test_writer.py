@@ -6,6 +6,7 @@ import gzip
 import sys
 import threading
 import time
+import traceback
 from pathlib import Path
 
 import orjson
@@ -102,10 +103,9 @@ def test_our_own_thread_is_none_of_the_program_s(parts: Parts) -> None:
 
     def take(here: None) -> None:
         known = {thread.ident: thread.name for thread in threading.enumerate()}
-        for ident, frame in sys._current_frames().items():
-            while frame.f_back is not None:
-                frame = frame.f_back
-            if frame.f_code is not Writer._tick.__code__:  # nor are those of other recordings
+        for ident, innermost in sys._current_frames().items():
+            (*_, (outermost, _)) = traceback.walk_stack(innermost)
+            if outermost.f_code is not Writer._tick.__code__:  # nor are those of other recordings
                 there.append(known.get(ident, ""))
         taken(here)
         looked.set()
