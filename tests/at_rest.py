@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.asleep import STILL_S, scheduled
-from tests.recorded import hanging, until
+from tests.recorded import hanging, read, until
 from tpanalyze import analyze
 from tpanalyze.findings import Report, Verdict
 
@@ -59,6 +59,13 @@ def until_at_rest(process: subprocess.Popen[str]) -> None:
         lambda: _sleep_on(process.pid, time.monotonic(), _sleepers(process.pid)),
         "at rest",
     )
+
+
+def until_looked_at(process: subprocess.Popen[str], path: Path) -> None:
+    """Return when the recorder has looked at a program that was at rest before."""
+    until_at_rest(process)
+    seen = len(read(path).of("beat"))
+    until(lambda: len(read(path).of("beat")) > seen, "the recorder has looked")
 
 
 def _sleep_on(pid: int, since: float, before: dict[str, str] | None) -> bool:
