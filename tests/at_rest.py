@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.asleep import STILL_S, scheduled
-from tests.recorded import hanging, until
+from tests.recorded import hanging, read, until
 from tpanalyze import analyze
 from tpanalyze.findings import Report, Verdict
 
@@ -47,13 +47,33 @@ def report_at_rest(
         if before is None or not (path.exists() and path.stat().st_size):
             return False
         reports[:] = [analyze(path)]
-        if not found(reports[0]):
-            return False
-        time.sleep(max(0.0, since + STILL_S - time.monotonic()))
-        return _sleepers(process.pid) == before
+        return found(reports[0]) and _sleep_on(process.pid, since, before)
 
     until(is_found, "found, and at rest")
     return reports[0]
+
+
+def until_at_rest(process: subprocess.Popen[str]) -> None:
+    """Return when each thread of the process is in a wait that lasts."""
+    until(
+        lambda: _sleep_on(process.pid, time.monotonic(), _sleepers(process.pid)),
+        "at rest",
+    )
+
+
+def until_looked_at(process: subprocess.Popen[str], path: Path) -> None:
+    """Return when the recorder has looked at a program that was at rest before."""
+    until_at_rest(process)
+    seen = len(read(path).of("beat"))
+    until(lambda: len(read(path).of("beat")) > seen, "the recorder has looked")
+
+
+def _sleep_on(pid: int, since: float, before: dict[str, str] | None) -> bool:
+    """Return whether threads that were asleep at `since` still are when that was for long."""
+    if before is None:
+        return False
+    time.sleep(max(0.0, since + STILL_S - time.monotonic()))
+    return _sleepers(pid) == before
 
 
 def _sleepers(pid: int) -> dict[str, str] | None:

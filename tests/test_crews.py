@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests import at_rest
-from tests.recorded import Trace, hanging, read, record_source, until
+from tests.recorded import Trace, hanging, record_source
 from tests.test_ledger import essence, segment
 from tests.tracegen import TraceGen, replay_of
 from tpanalyze import analyze
@@ -438,8 +438,8 @@ with InterpreterPoolExecutor(1) as pool:
     pool.submit(interpreters.run_string, other, f"import os; os.read({theirs}, 1)").result()
 """
     (tmp_path / "app.py").write_text(HEAD + source)
-    with hanging(tmp_path, "app.py") as (_, path):
-        until(lambda: bool(read(path).of("census")), "it has been silent for a while")
+    with hanging(tmp_path, "app.py") as (process, path):
+        at_rest.until_looked_at(process, path)
         report = analyze(path)
     assert report.verdict in (Verdict.NONE, Verdict.STALLED)
     (pool,) = report.snapshot.pools.values()

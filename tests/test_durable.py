@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from tests.consistent import judge
-from tests.judges.kill import HUNG_NS, kill_many
+from tests.judges.kill import kill_many
 from tests.recorded import hanging, until
 
 KILLS = 60
@@ -19,7 +19,7 @@ def test_whenever_it_is_killed_the_trace_is_a_consistent_prefix_with_a_true_verd
     outcomes = kill_many(KILLS, tmp_path)
     assert [(o.seed, o.faults[:3]) for o in outcomes if o.faults] == []
     assert sum(o.lines > 2 for o in outcomes) > KILLS / 2
-    assert sum(o.hung_ns >= HUNG_NS for o in outcomes) > KILLS / 10
+    assert sum(o.hung for o in outcomes) > KILLS / 10
     assert sum(o.verdict == "none" for o in outcomes) > KILLS / 4
 
 

@@ -337,12 +337,14 @@ def test_a_fork_in_the_middle_of_a_write_spoils_neither_process(tmp_path: Path) 
 
 
 def test_os_exit_loses_what_was_not_written_and_no_more(tmp_path: Path) -> None:
-    (tmp_path / "app.py").write_text(HEAD + "os._exit(7)")
+    # what comes before a wait is written before it
+    wait = "from tests.asleep import *\npool.submit(until_asleep, threading.main_thread()).result()"
+    (tmp_path / "app.py").write_text(f"{HEAD}{wait}\nos._exit(7)")
     done = record(tmp_path, "app.py", "")
     assert done.status == 7
     judged = judge(done.trace_path)
     assert judged.faults == [] and judged.ended is None
-    assert judged.events["submit"] == 50
+    assert judged.events["submit"] == 51
     assert tpanalyze.analyze(done.trace_path).verdict == "none"
 
 

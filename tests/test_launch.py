@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.at_rest import until_at_rest
 from tests.recorded import PATIENCE_S, environment, hanging, until
 from tprecord.sink import Sink, default_path
 
@@ -246,6 +247,7 @@ def test_ctrl_c_in_a_hung_program_ends_it_as_it_would_have(tmp_path: Path) -> No
         assert process.stdout is not None
         assert process.stdout.readline() == "now\n"
         until(lambda: b"\n[6," in path.read_bytes(), "main waits")
+        until_at_rest(process)  # a signal just before it sleeps would not be noticed by CPython
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == -signal.SIGINT

@@ -45,7 +45,7 @@ def test_a_step_that_lasts_is_drawn_and_wiped_away() -> None:
 def test_a_quick_step_and_a_quiet_command_and_a_pipe_show_nothing() -> None:
     terminal, pipe = Terminal(), io.StringIO()
     for progress in (
-        Progress(terminal),
+        Progress(terminal, patience_s=3600),
         Progress(terminal, shown=False, patience_s=0),
         Progress(pipe, patience_s=0),
     ):

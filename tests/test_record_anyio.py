@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import tpanalyze
-from tests.at_rest import hang
-from tests.recorded import ROOT, Trace, hanging, read, record, record_source, until
+from tests.at_rest import hang, until_looked_at
+from tests.recorded import ROOT, Trace, hanging, read, record, record_source
 from tpanalyze.describe import own_frames
 from tpanalyze.findings import Finding, Verdict
 from tpanalyze.model import PoolRole
@@ -167,16 +167,20 @@ go = threading.Event()
 async def main():
     limiter = CapacityLimiter(1)
     async with anyio.create_task_group() as group:
+        async def cancel():
+            while not limiter.statistics().tasks_waiting: await anyio.sleep(0.01)
+            scope.cancel()
         group.start_soon(lambda: to_thread.run_sync(go.wait, limiter=limiter))
-        await anyio.sleep(0.05)
-        with anyio.move_on_after(0.05):
+        while not limiter.borrowed_tokens: await anyio.sleep(0.01)
+        group.start_soon(cancel)
+        with anyio.CancelScope() as scope:
             await to_thread.run_sync(int, limiter=limiter)
         await to_thread.run_sync(threading.Event().wait)
 anyio.run(main)
 """
     )
-    with hanging(tmp_path, "app.py") as (_, path):
-        until(lambda: bool(read(path).of("beat")), "the recorder has looked")
+    with hanging(tmp_path, "app.py") as (process, path):
+        until_looked_at(process, path)
         trace = read(path)
         snapshot = tpanalyze.analyze(path).snapshot
     (cancelled,) = [e["task"] for e in trace.of("submit") if trace.function(e) == "int"]
@@ -232,8 +236,8 @@ def test_a_timeout_in_the_coroutine_can_end_it(tmp_path: Path) -> None:
         find="with anyio.move_on_after(1000): return await to_thread.run_sync(int)"
     )
     (tmp_path / "app.py").write_text(source)
-    with hanging(tmp_path, "app.py") as (_, path):
-        until(lambda: bool(read(path).of("beat")), "the recorder has looked")
+    with hanging(tmp_path, "app.py") as (process, path):
+        until_looked_at(process, path)
         assert not read(path).of("await")
         assert tpanalyze.analyze(path).verdict is not Verdict.DEADLOCK
 
@@ -375,8 +379,8 @@ async def main():
 anyio.run(main)
 """
     )
-    with hanging(tmp_path, "app.py") as (_, path):
-        until(lambda: bool(read(path).of("beat")), "the recorder has looked")
+    with hanging(tmp_path, "app.py") as (process, path):
+        until_looked_at(process, path)
         assert len(read(path).of("await")) == 1
         assert tpanalyze.analyze(path).verdict is not Verdict.DEADLOCK
 

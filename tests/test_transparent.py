@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.recorded import PATIENCE_S, environment, read
+from tests.recorded import PATIENCE_S, environment, read, until
+from tprecord.schema import STACK
 
 
 def run(
@@ -39,6 +40,7 @@ def both(tmp_path: Path, source: str, *, flags: tuple[str, ...] = ()) -> tuple[s
 LIVES = """
 import gc, threading, time, weakref
 from concurrent.futures import *
+from tests.asleep import until_asleep
 gc.disable()
 class Thing: pass
 class Oops(Exception): pass
@@ -66,6 +68,7 @@ def use():
     list(pool.map(nap, [1, 2]))
 use()
 pool.submit(nap, None).result(); pool.submit(nap, None).result()
+until_asleep(*pool._threads)  # they have let go of what they have done
 print(sorted(dead))
 watch("event", threading.Event()).wait(0.01)
 condition = watch("condition", threading.Condition())
@@ -93,9 +96,14 @@ def test_everything_dies_when_it_would_have_without_a_collection(tmp_path: Path)
 
 
 def test_a_look_at_the_threads_keeps_nothing_alive(tmp_path: Path) -> None:
-    source = """
-import gc, threading, weakref
+    source = f"""
+import gc, pathlib, re, threading, time, weakref
 gc.disable()
+trace = pathlib.Path("t.jsonl")
+def until_looked():
+    while trace.exists() and not re.search(rb"(?m)^\\[{STACK},", trace.read_bytes()):
+        time.sleep(0.02)
+    looked.set()
 class Thing: pass
 def waits(event, timeout):
     thing = Thing()
@@ -107,7 +115,9 @@ threads = [
     threading.Thread(target=lambda: beside.append(waits(go_on, 60))) for _ in range(3)
 ]
 for thread in threads: thread.start()
-waits(threading.Event(), 1.5)
+looked = threading.Event()
+threading.Thread(target=until_looked, daemon=True).start()
+waits(looked, 60)
 go_on.set()
 for thread in threads: thread.join()
 print(alone(), [reference() for reference in beside])
@@ -137,15 +147,19 @@ with ThreadPoolExecutor(2) as pool:
     for n in range(100): pool.submit(int).result()
 """
 
-    def quickest(*, recorded: bool) -> float:
-        times = []
-        for _ in range(4):
-            began = time.monotonic()
-            run(tmp_path, source, recorded=recorded)
-            times.append(time.monotonic() - began)
-        return min(times)
+    def seconds(*, recorded: bool) -> float:
+        began = time.monotonic()
+        run(tmp_path, source, recorded=recorded)
+        return time.monotonic() - began
 
-    assert quickest(recorded=True) - quickest(recorded=False) < 0.5
+    plain, recorded = list[float](), list[float]()
+
+    def is_as_quick() -> bool:
+        plain.append(seconds(recorded=False))
+        recorded.append(seconds(recorded=True))
+        return len(plain) >= 4 and min(recorded) - min(plain) < 0.5
+
+    until(is_as_quick, "it ends at once, when the machine has time for both")
 
 
 def test_the_environment_and_the_limits_are_as_they_were(tmp_path: Path) -> None:
@@ -168,6 +182,8 @@ for fact in facts(): print(fact)
 def test_no_fork_warns_because_of_us(tmp_path: Path) -> None:
     source = """
 import concurrent.futures, os, threading, time
+def alone():
+    while len(os.listdir("/proc/self/task")) > 1: time.sleep(0.01)  # ours goes in a moment
 def child():
     pid = os.fork()
     if not pid: os._exit(0)
@@ -176,10 +192,10 @@ child()
 thread = threading.Thread(target=int); thread.start(); thread.join()
 promise = concurrent.futures.Future()
 promise.set_result(1)
-time.sleep(0.2)
+alone()
 child()
 with concurrent.futures.ThreadPoolExecutor(1) as pool: pool.submit(int).result()
-time.sleep(0.2)
+alone()
 child()
 """
     assert both(tmp_path, source, flags=("-W", "error")) == ("", "")

@@ -7,8 +7,8 @@ that there is a truth to compare with:
 * the trace parses to its last whole line, and the judge of `tests.consistent` finds no fault;
 * whatever the program had done before it began something that is in the trace, is in it too;
 * what it had done `LAG_NS` before the kill is in it;
-* a deadlock is said only of a program that was about to hang, and of each that hung for
-  `HUNG_NS`.
+* a deadlock is said only of a program that was about to hang, and of each whose threads that hang
+  were seen asleep for `HUNG_NS`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import tpanalyze
+from tests.asleep import scheduled
 from tests.consistent import Judge, judge, whole_lines
 from tests.recorded import ROOT, environment
 from tpanalyze.findings import Verdict
@@ -53,13 +54,13 @@ class Outcome:
     verdict: str = ""
     lag_ns: int = 0
     """how long before the kill the last thing happened that is missing in the trace"""
+    hung: bool = False
+    """whether it was seen to hang: that it was about to is not enough, a thread may be slow"""
 
     @property
-    def hung_ns(self) -> int:
-        """How long it had hung when it was killed; 0: it had not begun to."""
-        return next(
-            (self.killed_ns - moment for moment, what, _, _ in self.said if what == "hang"), 0
-        )
+    def is_about_to_hang(self) -> bool:
+        """Whether it has said so."""
+        return any(what == "hang" for _, what, _, _ in self.said)
 
 
 def kill_one(seed: int, directory: Path, *, hangs: bool) -> Outcome:
@@ -75,13 +76,14 @@ def kill_one(seed: int, directory: Path, *, hangs: bool) -> Outcome:
         cwd=directory,
         env=environment(),
     )
+    hung = False
     try:
         if chance.random() < 0.1:
             time.sleep(chance.random() * 0.2)  # anywhere, from the very start
         elif hangs and chance.random() < 0.7:
-            _until_said(process, log, b" hang ")
-            time.sleep(HUNG_NS / 1e9 + chance.random() * 0.05)
-            _until_quiet(process)
+            _until_hung(process, log)
+            hung = True
+            time.sleep(chance.random() * 0.05)
         else:
             _until_said(process, log, b" go ")
             time.sleep(chance.random() * 0.4)
@@ -90,7 +92,7 @@ def kill_one(seed: int, directory: Path, *, hangs: bool) -> Outcome:
     finally:
         process.kill()
         _, errors = process.communicate(timeout=PATIENCE_S)
-    outcome = Outcome(seed, hangs, killed_ns, _said(log), trace)
+    outcome = Outcome(seed, hangs, killed_ns, _said(log), trace, hung=hung)
     if errors:
         outcome.faults.append(f"stderr: {errors.decode()[-500:]}")
     _judge(outcome)
@@ -104,20 +106,23 @@ def _until_said(process: subprocess.Popen[bytes], log: Path, word: bytes) -> Non
         time.sleep(0.001)
 
 
-def _until_quiet(process: subprocess.Popen[bytes]) -> None:
-    """Return when all threads of the process sleep, or after a while: others may work on.
+def _until_hung(process: subprocess.Popen[bytes], log: Path) -> None:
+    """Return when the threads that hang have slept for `HUNG_NS`: one may have been stopped before.
 
-    A thread that has said it is about to block may not have got a processor yet.
+    Others may work on.
     """
-    for _ in range(20):
-        try:
-            tasks = list(Path(f"/proc/{process.pid}/task").iterdir())
-            states = [(t / "stat").read_bytes().rpartition(b") ")[2][:1] for t in tasks]
-        except OSError:
-            return
-        if b"R" not in states:
+    _until_said(process, log, b" hang ")
+    deadline = time.monotonic() + PATIENCE_S
+    before, since = dict[int, str | None](), 0.0
+    while process.poll() is None and time.monotonic() < deadline:
+        threads = [count for _, what, _, count in _said(log) if what == "hang"]
+        now = {n: scheduled(Path(f"/proc/{process.pid}/task/{n}")) for n in threads}
+        if now != before or None in now.values():
+            before, since = now, time.monotonic()
+        elif time.monotonic() - since >= HUNG_NS / 1e9:
             return
         time.sleep(0.005)
+    raise AssertionError("it never hung")
 
 
 def _said(log: Path) -> list[tuple[int, str, str, int]]:
@@ -144,10 +149,10 @@ def _judge(outcome: Outcome) -> None:
     losses = [r for r in report.quality.remarks if r.grade == "loss"]
     outcome.faults += [f"the analyser misses something: {r.slug} {r.text}" for r in losses]
     deadlock = report.verdict is Verdict.DEADLOCK
-    if deadlock and not outcome.hung_ns:
+    if deadlock and not outcome.is_about_to_hang:
         outcome.faults.append("a deadlock is said of a program that was not about to hang")
-    if not deadlock and outcome.hung_ns >= HUNG_NS:
-        outcome.faults.append(f"it hung for {outcome.hung_ns / 1e6:.0f} ms: {report.verdict}")
+    if not deadlock and outcome.hung:
+        outcome.faults.append(f"it hung: {report.verdict}")
 
 
 def _judge_prefix(outcome: Outcome, judged: Judge) -> None:
@@ -192,7 +197,7 @@ def kill_many(kills: int, directory: Path, first_seed: int = 0) -> list[Outcome]
 
 def summary(outcomes: list[Outcome]) -> str:
     """Return the figures, for people."""
-    hung = [o for o in outcomes if o.hung_ns >= HUNG_NS]
+    hung = [o for o in outcomes if o.hung]
     lags = sorted(o.lag_ns for o in outcomes if o.lines)
     late = sum(lag > LAG_NS for lag in lags)
     return (

@@ -3,7 +3,8 @@
 ``busy.py LOG SEED ROUNDS [hang]``: LOG gets lines ``NANOSECONDS WHAT POOL COUNT``, each by one
 system call.  ``s``: so many submits to the pool have returned; ``f``: so many of its futures are
 done; ``>``: a submit to it is about to be made.  ``go``: work begins; ``hang``: all that is left
-to do is to block for ever; ``bye``: the last line of the program.
+to do is to block for ever, and COUNT is the native id of a thread that does; ``bye``: the last line
+of the program.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
-from threading import Event, Lock, Thread
+from threading import Event, Lock, Thread, get_native_id
 from time import perf_counter_ns, sleep
 
 LOG = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
@@ -86,9 +87,10 @@ def rounds(name: str, seed: int, number: int) -> None:
                 sleep(0.08)
 
 
-def starve(pool: ThreadPoolExecutor) -> object:
+def starve(pool: ThreadPoolExecutor, asked: Event) -> object:
     inner = pool.submit(leaf, 1)
-    say("hang")
+    say("hang", count=get_native_id())
+    asked.set()
     return inner.result()
 
 
@@ -106,12 +108,13 @@ def main() -> None:
         how = RANDOM.randrange(3)
         if how == 0:
             with ThreadPoolExecutor(1) as pool:
-                pool.submit(starve, pool).result()
+                pool.submit(starve, pool, Event()).result()
         elif how == 1:
             for thread in threads:  # they could not submit any more when the interpreter ends
                 thread.join()
-            pool = ThreadPoolExecutor(1)
-            pool.submit(starve, pool)
+            pool, asked = ThreadPoolExecutor(1), Event()
+            pool.submit(starve, pool, asked)
+            asked.wait()
             return
         else:
             circle()
@@ -123,15 +126,15 @@ def main() -> None:
 def circle() -> None:
     futures: dict[str, Future[object]] = {}
     both = Event()
-    met = Counter[str]()
+    met: list[int] = []
 
     def waits_for(other: str) -> object:
         both.wait()
         with counting:
-            met["here"] += 1
-            last = met["here"] == 2
-        if last:
-            say("hang")
+            met.append(get_native_id())
+            if len(met) == 2:
+                for thread in met:
+                    say("hang", count=thread)
         return futures[other].result()
 
     with ThreadPoolExecutor(2) as pool:

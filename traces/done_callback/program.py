@@ -12,7 +12,7 @@ from threading import Event
 
 how = sys.argv[1] if len(sys.argv) > 1 else "deadlock"
 pool = ThreadPoolExecutor(2 if how == "enough-workers" else 1, thread_name_prefix="net")
-go = Event()
+go, asked = Event(), Event()
 
 
 def fetch():
@@ -26,6 +26,7 @@ def store(page):
 
 def when_fetched(fetched):
     stored = pool.submit(store, fetched.result())
+    asked.set()
     if how == "rearranged":
         stored.add_done_callback(lambda done: print(done.result()))
         return
@@ -39,4 +40,5 @@ page = pool.submit(fetch)
 page.add_done_callback(when_fetched)
 go.set()
 print(page.result())
+asked.wait()
 pool.shutdown()
