@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from typing import Final
 
 from tests.snapshots import (
@@ -151,6 +151,27 @@ def named(name: str) -> Report:
         header=replace(HEADER, program=name, python=name, started=name),
         findings=tuple(replace(finding, summary=name) for finding in found.findings),
     )
+
+
+def renamed(found: Report, name: str) -> Report:
+    """Return the report with `name` in the place of every text in it: names, paths, sentences."""
+    changed = _renamed(found, name)
+    assert isinstance(changed, Report)
+    return changed
+
+
+def _renamed(value: object, name: str) -> object:
+    if type(value) is str:
+        return name
+    if isinstance(value, tuple):
+        return tuple(_renamed(each, name) for each in value)
+    if isinstance(value, dict):
+        return {key: _renamed(each, name) for key, each in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        return type(value)(
+            **{f.name: _renamed(getattr(value, f.name), name) for f in fields(value)}
+        )
+    return value
 
 
 def long_names() -> Report:

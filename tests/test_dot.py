@@ -11,12 +11,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pygraphviz
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 import tpanalyze
 from tests.hostile import HOSTILE
@@ -32,6 +33,7 @@ from tests.report_samples import (
     own_pool,
     pool_with_two_of_eight_started,
     promises,
+    renamed,
     report,
     two_deadlocks,
     two_pools,
@@ -42,6 +44,7 @@ from tpanalyze.render.bundled_graphviz import draw
 from tpanalyze.render.diagram.compose import compose
 from tpanalyze.render.diagram.picture import Card, Limits
 from tpanalyze.render.dot import DotOptions, render_dot
+from tpanalyze.render.dot_quote import LONGEST, html_tooltip, tooltip
 from tpanalyze.render.palette import LIGHT
 from tpanalyze.render.svg_finish import finish_svg
 
@@ -584,3 +587,43 @@ def test_the_labels_of_arrows_are_legible_over_arrows() -> None:
     ]
     assert {"".join(text.itertext()) for text in labels} >= {"needs a worker"}
     assert {text.get("paint-order") for text in labels} == {"stroke"}
+
+
+LONG = st.builds(
+    lambda piece, times, more: piece * times + more,
+    st.sampled_from(["a", "\\", '"', "<", "&", "&amp;", "漢", "\n", "\\N ", "\ud800"]),
+    st.sampled_from([100, 2_000, 20_000]),
+    HOSTILE,
+)
+"""names as nobody gives them, but a program may: a thread called by what it works on"""
+
+
+LARGE = {"own-pool-32", "crowd", "motley-crowd", "many-promises"}
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(sorted(SAMPLES.keys() - LARGE)), HOSTILE | LONG, st.booleans())
+@example("own-pool-2", "<" * 3_000, True)
+@example("own-pool-2", "\\" * 20_000, False)
+@example("own-pool-2", "漢" * 6_000, False)
+def test_graphviz_draws_every_picture_whatever_the_names_in_it_are(
+    sample: str, name: str, heading: bool
+) -> None:
+    assert drawn_ids(sample, name, heading) == drawn_ids(sample, "x", heading)
+
+
+@cache
+def drawn_ids(sample: str, name: str, heading: bool) -> list[str]:
+    """Return what there is in the picture of a sample in which every name is `name`."""
+    dot = render_dot(renamed(SAMPLES[sample](), name), DotOptions(heading=heading))
+    groups = parsed(finish_svg(draw(dot, "svg"))).iter(f"{SVG}g")
+    return [known for group in groups if (known := group.get("id"))]
+
+
+@pytest.mark.parametrize("letter", ["a", "\\", "<", '"', "漢", "\U0001f9f5"])
+def test_a_tooltip_has_as_much_of_a_long_text_as_graphviz_reads(letter: str) -> None:
+    for quote in (tooltip, html_tooltip):
+        said = quote(letter * 20_000)
+        assert LONGEST - 20 < len(said.encode()) <= LONGEST + len('""')
+        assert said.removesuffix('"').endswith("…")
+        assert quote(letter * 50).count(quote(letter).strip('"')) == 50

@@ -71,7 +71,10 @@ def test_a_wait_for_a_lock_says_who_has_it_since_where_and_when_it_is_released(
     assert contend["thread"] != contend["owner"] == threads["MainThread"]
     assert trace.lines(contend)[0] == ("want", line_of(tmp_path, "lock.acquire"))
     since = trace.lines({"site": contend["since"]})
-    assert since == [("hold", line_of(tmp_path, "with lock:"))]
+    assert since == [
+        ("hold", line_of(tmp_path, "with lock:")),
+        ("<module>", line_of(tmp_path, "hold().join()")),
+    ]
     assert (contend["timeout"], contend["turn"], contend["scoped"]) == (-1, 1, 1)
     known = trace.definitions["object"][contend["object"]]
     assert known["kind"] == kind
@@ -80,6 +83,61 @@ def test_a_wait_for_a_lock_says_who_has_it_since_where_and_when_it_is_released(
     assert (free["thread"], free["object"], free["turn"]) == (contend["owner"], known["object"], 1)
     order = trace.names()
     assert order.index("contend") < order.index("free") < order.index("wake")
+
+
+TAKEN = """
+import contextlib, sys, threading
+lock, other = threading.Lock(), threading.Lock()
+
+def contend():
+    thread = threading.Thread(target=lambda: lock.acquire(timeout=60), daemon=True)
+    thread.start()
+    while b"\\n[60," not in open(sys.argv[1], "rb").read(): pass
+    return thread
+
+def take():
+    {}
+
+class Guard:
+    def __init__(self, lock): self.lock = lock
+    def __enter__(self): self.lock.__enter__(); contend() if self.lock is other else None
+    def __exit__(self, *_): pass
+
+@contextlib.contextmanager
+def guarded():
+    with lock: yield
+
+def again(lock, deeper):
+    with lock:
+        again(other, False) if deeper else contend()
+
+def caller():
+    take()
+
+caller()
+"""
+
+
+@pytest.mark.parametrize(
+    ("take", "taken"),
+    [
+        ("with lock: contend()", ["take", "caller", "<module>"]),
+        ("with lock, other: contend()", ["take", "caller", "<module>"]),
+        ("with threading.Condition(lock): contend()", ["take", "caller", "<module>"]),
+        ("lock.acquire(); contend()", ["take"]),
+        ("contextlib.ExitStack().enter_context(lock); contend()", ["take"]),
+        ("lock.__enter__(); contend()", ["take"]),
+        ("with Guard(lock): Guard(other).__enter__()", ["Guard.__enter__"]),
+        ("with guarded(): contend()", ["guarded"]),
+        ("again(lock, True)", ["again"]),
+    ],
+)
+def test_a_lock_s_place_has_callers_only_where_they_are_certain(
+    tmp_path: Path, take: str, taken: list[str]
+) -> None:
+    trace = recorded(tmp_path, TAKEN.format(take)).trace
+    first = trace.of("contend")[0]
+    assert [name for name, _ in trace.lines({"site": first["since"]})] == taken
 
 
 def test_what_is_taken_by_acquire_is_not_scoped_and_a_timeout_is_told(tmp_path: Path) -> None:

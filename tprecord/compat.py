@@ -148,6 +148,38 @@ def links_to_its_source(function: Any) -> CodeType:
     raise AttributeError("_chain_future has no callback with its source")
 
 
+WITH_IS_A_CALL = VERSION >= (3, 14)
+"""A with block looks ``__enter__`` up in one instruction and calls it in the next, as any function.
+
+Before, one instruction, BEFORE_WITH, does both, and nothing else.
+"""
+
+
+class _Seen:
+    """Sees by which instructions a with block enters."""
+
+    steps = b""
+
+    def __enter__(self) -> None:
+        caller = sys._getframe(1)
+        self.steps = _steps(caller.f_code, caller.f_lasti)
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def _steps(code: CodeType, address: int) -> bytes:
+    """Return the instructions that call, at an address, without their arguments."""
+    return code.co_code[address - 2 * WITH_IS_A_CALL : address + 1 : 2]
+
+
+def is_with(code: CodeType, address: int) -> bool:
+    """Return true if the instruction is that by which a with block calls ``__enter__``."""
+    seen = _Seen()
+    with seen:
+        pass
+    return _steps(code, address) == seen.steps
+
+
 MAY_READ_FRAMES_OF_OTHERS = not FREE_THREADED
 """Another thread's frame can be read while that thread may run.
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import _thread
 import sys
-from _thread import LockType, _local, allocate_lock
+from _thread import LockType, _local, allocate_lock, get_ident
 from types import CodeType, FrameType
 
 from tprecord import compat
@@ -48,14 +48,18 @@ if TYPE_CHECKING:
         def goes_on(self, *, raised: bool = False) -> None:
             """The calling thread blocks no more."""
 
-        def obtained(self, lock: AnyLock) -> None:
-            """The calling thread has got the lock, and others wait for it."""
+        def obtained(self, lock: AnyLock, here: FrameType | None) -> None:
+            """The calling thread has got the lock, `here` in the app, and others wait for it."""
 
         def frees(self, lock: AnyLock, turn: int) -> None:
             """The calling thread is about to release the lock, for which others wait."""
 
 
 PACKAGE = __file__.rpartition("locks")[0]
+DEEPEST = 100
+"""Frames of a call stack that are searched for the one that took a lock."""
+SUSPENDS = 0x20 | 0x80 | 0x200
+"""Flags of the code of generators, coroutines and asynchronous generators (``inspect``)."""
 FOR_EVER = -1
 """The `timeout` of an acquire that never gives up."""
 
@@ -66,10 +70,10 @@ make_rlock = _thread.RLock
 class Holder:
     """A thread, as one who has a lock; it keeps nothing of the thread alive."""
 
-    __slots__ = ("keeper", "number")
+    __slots__ = ("ident", "keeper", "number")
 
     def __init__(self, keeper: Keeper | None, number: int) -> None:
-        self.keeper, self.number = keeper, number
+        self.keeper, self.number, self.ident = keeper, number, get_ident()
 
 
 # ------------------------------------------------------------------------------------ state
@@ -127,6 +131,7 @@ def _take(lock: AnyLock, scoped: int) -> None:
     except AttributeError:
         me = _new_holder()
     turn = lock._turn = lock._turn + 1
+    here: FrameType | None = None
     try:
         here = getframe(2)
         code = here.f_code
@@ -137,7 +142,7 @@ def _take(lock: AnyLock, scoped: int) -> None:
     except ValueError:  # only C code has called
         lock._held = (me, turn, None, 0, scoped)
     if lock._waiting and _keeper is not None:
-        _keeper.obtained(lock)
+        _keeper.obtained(lock, here)
 
 
 def wait(lock: AnyLock, timeout: float = FOR_EVER) -> bool:
@@ -400,6 +405,34 @@ def _reinit(lock: AnyLock) -> None:
     """Make it a free one, as in the child after a fork."""
     lock._lock._at_fork_reinit()
     lock._held, lock._turn, lock._waiting = 0, 0, []
+
+
+# ------------------------------------------------------------------------------------ where
+
+
+def activation(held: Held, here: FrameType | None) -> FrameType | None:
+    """Return the call in which the lock was taken by a with block, and which is in it still.
+
+    None if that is not certain: the lock was taken in another way, or in a generator, whose callers
+    change, or its function is on the stack of its thread more than once.  `here`: a frame of the
+    calling thread.  The frame is that call's only if the lock is held after this as before.
+    """
+    holder, _, code, address, scoped = held
+    if not scoped or code is None or code.co_flags & SUSPENDS or not compat.is_with(code, address):
+        return None
+    mine = holder.ident == get_ident()
+    # Not our own frame: it would keep itself until the garbage collector comes.
+    frame = here if mine else sys._current_frames().pop(holder.ident, None)
+    found = None
+    for _ in range(DEEPEST):
+        if frame is None:
+            return found
+        if frame.f_code is code:
+            if found is not None:
+                return None
+            found = frame
+        frame = frame.f_back
+    return None
 
 
 # ------------------------------------------------------------------------------------ whom to tell

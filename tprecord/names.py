@@ -501,7 +501,12 @@ class Names:
 
     def find_site(self, frame: FrameType | None, depth: int = 0) -> tuple[int, list[int]]:
         """Return the number of a call stack, and the steps that are enough to know it again."""
-        wanted, left, here = depth or self.depth, MAX_FRAMES, frame
+        frames, path = self._climb(frame, depth or self.depth)
+        return self._site_of(frames), path
+
+    def _climb(self, frame: FrameType | None, wanted: int) -> tuple[list[int], list[int]]:
+        """Return a call stack as function and line of each frame, and the steps to know it by."""
+        left, here = MAX_FRAMES, frame
         frames: list[int] = []
         path: list[int] = []
         below = 0
@@ -519,14 +524,18 @@ class Names:
                 below = len(path) if code.co_name == "<module>" else 0
             left -= 1
             here = here.f_back
-        return self._site_of(frames), path
+        return frames, path
 
-    def place(self, code: CodeType | None, address: int) -> int:
-        """Return the number of the site that is one frame of `code`, at an instruction."""
+    def place(self, code: CodeType | None, address: int, caller: FrameType | None = None) -> int:
+        """Return the number of the site whose innermost frame is of `code`, at an instruction.
+
+        It goes on with `caller`, or else has that frame alone.
+        """
         if code is None:
             return 0
         lines = (line for start, end, line in code.co_lines() if start <= address < end)
-        return self._site_of([self.code(code), next(lines, 0) or 0])
+        frames = [self.code(code), next(lines, 0) or 0]
+        return self._site_of(frames + self._climb(caller, self.depth - 1)[0])
 
     def _site_of(self, frames: list[int]) -> int:
         number = self._sites_by_line.get(tuple(frames), 0)

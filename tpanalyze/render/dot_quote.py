@@ -10,13 +10,22 @@ found by trying; 2.43 and 14.1 agree:
   entities, while a backslash written as such cannot be escaped at all;
 * never in names.
 
+And no line of a string, nor tag of an HTML-like label, may have 16 KiB: the whole text is refused
+then, "scanning a quoted string (missing endquote? longer than 16384?)".
+
 Sources: https://graphviz.org/doc/info/lang.html, https://graphviz.org/docs/attr-types/escString/,
 https://graphviz.org/doc/info/shapes.html#html.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Final
+
 from tpanalyze.render.xml_escape import xml_text
+
+LONGEST: Final = 12_000
+"""The most bytes of a tooltip, as it stands in DOT text: some are left for the rest of its tag."""
 
 
 def quoted(text: str) -> str:
@@ -34,8 +43,11 @@ def tooltip(text: str) -> str:
     >>> tooltip("C:\\Nope\nto")
     '"C:\\\\\\\\Nope\\nto"'
     """
-    escaped = xml_text(text).replace("\\", "\\\\\\\\").replace("\n", "\\n").replace("\t", " ")
-    return f'"{escaped}"'
+
+    def escaped(part: str) -> str:
+        return xml_text(part).replace("\\", "\\\\\\\\").replace("\n", "\\n").replace("\t", " ")
+
+    return f'"{_fitting(text, escaped)}"'
 
 
 def html(text: str) -> str:
@@ -53,4 +65,23 @@ def html_tooltip(text: str) -> str:
     >>> html_tooltip("C:\\Nope\nto")
     'C:&#92;&#92;Nope&#10;to'
     """
-    return html(text).replace("\n", "&#10;").replace("\t", " ")
+
+    def escaped(part: str) -> str:
+        return html(part).replace("\n", "&#10;").replace("\t", " ")
+
+    return _fitting(text, escaped)
+
+
+def _fitting(text: str, escaped: Callable[[str], str]) -> str:
+    """Return the text escaped; of one that is too long as much from its beginning as fits."""
+    said = escaped(text)
+    if len(said.encode()) <= LONGEST:
+        return said
+    fits, too_much = 0, min(len(text), LONGEST)
+    while too_much - fits > 1:
+        middle = (fits + too_much) // 2
+        if len(escaped(text[:middle] + "…").encode()) <= LONGEST:
+            fits = middle
+        else:
+            too_much = middle
+    return escaped(text[:fits] + "…")

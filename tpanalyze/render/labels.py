@@ -22,6 +22,8 @@ from tpanalyze.render.xml_escape import one_line
 
 _NAME_LIMIT: Final = 40
 _STACK_LIMIT: Final = 12
+_IN_FULL: Final = 400
+"""letters after which even a path or name that is given in full is cut"""
 
 _OPERATIONS: Final = {
     "Future.result": "result()",
@@ -75,8 +77,8 @@ def stack(site: Site | None) -> tuple[str, ...]:
     if site is None:
         return ()
     lines = [
-        f"  {one_line(frame.function.file or '') or '?'}:{frame.line} in "
-        f"{one_line(frame.function.name) or '?'}"
+        f"  {shorten(frame.function.file or '', _IN_FULL) or '?'}:{frame.line} in "
+        f"{shorten(frame.function.name, _IN_FULL) or '?'}"
         for frame in site.frames[:_STACK_LIMIT]
     ]
     more = len(site.frames) - len(lines)

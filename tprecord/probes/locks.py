@@ -41,7 +41,7 @@ class Keeper:
         if isinstance(held, int):
             owner, since, turn, scoped = 0, 0, held, 0
         else:
-            owner, since, turn, scoped = self._turn(held)
+            owner, since, turn, scoped = self._turn(lock, held, here)
         local = names.local
         try:
             local.wait, local.waits_in = waiting.ANNOUNCED, locks.wait.__code__
@@ -55,11 +55,12 @@ class Keeper:
         """The calling thread blocks no more."""
         waiting.end(self.monitor, raised=raised)
 
-    def obtained(self, lock: AnyLock) -> None:
-        """The calling thread has got the lock, and others wait for it."""
+    def obtained(self, lock: AnyLock, here: FrameType | None) -> None:
+        """The calling thread has got the lock, `here` in the app, and others wait for it."""
         held = lock._held
         if not isinstance(held, int):
-            _, since, turn, scoped = self._turn(held)
+            _, turn, *_, scoped = held
+            since = self.monitor.names.site(here)
             self.monitor.emit(OBTAIN, self._number(lock), since, turn, scoped)
 
     def frees(self, lock: AnyLock, turn: int) -> None:
@@ -70,14 +71,21 @@ class Keeper:
         names = self.monitor.names
         return names.objects.get(id(lock)) or names.waited_on(lock, made=names.place(*lock._made))
 
-    def _turn(self, held: Held) -> tuple[int, int, int, int]:
+    def _turn(self, lock: AnyLock, held: Held, here: FrameType | None) -> tuple[int, int, int, int]:
         """Return owner, site, turn, and whether by ``with``.
 
-        Who took it before a fork, or in another recording, has no number in this one.
+        Who took it before a fork, or in another recording, has no number in this one.  Its site has
+        the callers as well where they can be known: see `locks.activation`.
         """
+        names = self.monitor.names
         holder, turn, code, address, scoped = held
         owner = holder.number if holder.keeper is self else 0
-        return owner, self.monitor.names.place(code, address), turn, scoped
+        call = locks.activation(held, here) if owner else None
+        if call is not None:
+            since = names.place(code, address, call.f_back)
+            if lock._held is held:
+                return owner, since, turn, scoped
+        return owner, names.place(code, address), turn, scoped
 
 
 def install(monitor: Monitor, threading: ModuleType) -> None:
