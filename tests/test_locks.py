@@ -323,3 +323,10 @@ def test_the_story_tells_who_had_the_lock() -> None:
     )
     told = "in transfer, on Lock 3, which thread refund took at program.py:25 in transfer"
     assert f"thread rent begins to wait in Lock.acquire at program.py:28 {told}" in done.stdout
+
+
+def test_where_one_function_takes_the_locks_in_two_orders_it_is_told_to_sort_them() -> None:
+    (finding,) = tpanalyze.analyze(TRACES / "lock_order" / "trace.jsonl").findings
+    text = finding.advice[0].text
+    assert "one at program.py:25 in transfer and the next at program.py:28 in transfer" in text
+    assert "let that code sort them first" in text

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
+from io import BytesIO
 from itertools import pairwise
 from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
 
+import tpanalyze
 from tests.random_rows import ROWS, trace_of
 from tests.random_run import CHOICES, RandomRun
 from tests.tracegen import TraceGen, replay_of
 from tpanalyze.errors import TraceError
+from tpanalyze.findings import Verdict
 from tpanalyze.model import (
     DrainWait,
     FutureWait,
@@ -815,3 +819,39 @@ def test_a_thousand_contradictions_are_twenty_remarks_and_a_sum(trace: TraceGen)
     assert [remark.line for remark in remarks] == [*range(2, 22), None]
     assert remarks[-1].text == "and 980 more remarks of this grade: 980 unknown-thread"
     assert remarks[-1].grade is QualityGrade.LOSS
+
+
+def test_what_held_before_a_ctrl_c_can_be_asked_for_with_the_moment_that_a_remark_names() -> None:
+    """The main thread was a part of the deadlock, and so the Ctrl-C has ended it."""
+    trace = TraceGen()
+    main = trace.thread("MainThread", main=True)
+    pool = trace.pool(1)
+    outer = trace.submit(main, pool)
+    worker = trace.thread("worker")
+    trace.enter(worker, pool)
+    trace.start(worker, outer)
+    promise = trace.promise(main)
+    trace.wait(worker, [promise])
+    trace.wait(main, [outer])
+    trace.event(schema.CENSUS, 0, dt=1_000_000)
+    trace.wake(main, raised=True, dt=1_500_000)
+    trace.drain(main, 0)
+    trace.wake(main, raised=True)  # and so did the second, at interpreter exit
+    after = tpanalyze.analyze(BytesIO(trace.data()))
+    (remark,) = after.quality.remarks
+    assert after.verdict is not Verdict.DEADLOCK
+    assert remark.slug == "interrupted"
+    assert after.quality.complete
+    found = re.search(r"--at ([0-9.]+)", remark.text)
+    assert found
+    before = tpanalyze.analyze(BytesIO(trace.data()), at_ns=round(float(found[1]) * 1e9))
+    assert (before.verdict, before.quality.remarks) == (Verdict.DEADLOCK, ())
+
+
+def test_a_main_thread_that_went_on_after_an_exception_is_not_remarked_upon() -> None:
+    trace = TraceGen()
+    main = trace.thread("MainThread", main=True)
+    for raised in (True, False):
+        trace.wait(main, [trace.promise(main)])
+        trace.wake(main, raised=raised)
+    assert trace.replay().quality().remarks == ()

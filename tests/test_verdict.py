@@ -146,6 +146,27 @@ def test_the_advice_says_how_many_workers_this_run_would_have_needed() -> None:
     )
 
 
+def test_to_a_function_that_waits_for_itself_no_second_pool_is_advised() -> None:
+    """It would starve the second pool as it has starved the first."""
+    b = Builder()
+    pool = b.pool(1)
+    outer, worker = b.run(pool, "walk")
+    b.wait(worker, b.submit(pool, "walk", by=worker))
+    b.wait(b.main, outer)
+    text = advice(the_finding(b.snapshot()), "second-pool")
+    assert text.startswith("walk waits for calls of itself, so one more pool does not help")
+
+
+def test_functions_have_a_pool_of_their_own_and_one_function_has_a_pool_of_its_own() -> None:
+    b = Builder()
+    pool = b.pool(2)
+    workers = [b.run(pool, "outer")[1] for _ in range(2)]
+    for worker, name in zip(workers, ("left", "right"), strict=True):
+        b.wait(worker, b.submit(pool, name, by=worker))
+    text = advice(the_finding(b.snapshot()), "second-pool")
+    assert text.startswith("Submit left and right to a pool of their own")
+
+
 def test_the_advice_counts_queued_tasks_that_would_block_too() -> None:
     b = Builder()
     p = b.pool(1)

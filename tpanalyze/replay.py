@@ -20,7 +20,7 @@ from tpanalyze.events import handlers
 from tpanalyze.events.scene import Scene
 from tpanalyze.freeze import freeze
 from tpanalyze.intervals import Interval, Sink, blocked, still_open
-from tpanalyze.model import Quality, Snapshot
+from tpanalyze.model import Quality, QualityGrade, Remark, Snapshot
 from tpanalyze.remarks import Remarks
 from tpanalyze.rows import Row
 from tpanalyze.state import RUNNING, State, ThreadRecord
@@ -110,7 +110,20 @@ class Replay:
 
     def quality(self) -> Quality:
         """Return what is known so far about the completeness of the trace."""
-        return Quality(self._events, self.state.ended, self.state.dropped, self._remarks.all())
+        remarks = self._remarks.all() + self._torn()
+        return Quality(self._events, self.state.ended, self.state.dropped, remarks)
+
+    def _torn(self) -> tuple[Remark, ...]:
+        """Say how to ask about what held before a Ctrl-C: it may have ended the hang itself."""
+        state = self.state
+        if not state.torn:
+            return ()
+        when, before = (state.ns(ticks) / 1e9 for ticks in (state.torn, state.torn - 1))
+        text = (
+            f"an exception, as of a Ctrl-C, ended a wait of the main thread at {when:.3f} s; "
+            f"--at {before:.6f} tells how things stood before"
+        )
+        return (Remark(QualityGrade.NOTICE, "interrupted", text),)
 
     @property
     def now_ns(self) -> int:

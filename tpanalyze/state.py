@@ -267,6 +267,9 @@ class State:
     done_limit: int = 0
     """how many may gather in `done` before it is worth looking who names them"""
 
+    torn: int = 0
+    """when an exception, as of a Ctrl-C, ended a wait of the main thread: the first since one ended
+    as it should; 0: never"""
     ended: str | None = None
     dropped: int = 0
     partial: bool = False
@@ -291,7 +294,7 @@ class State:
         self.created.restart(tasks)
         self.threads[0] = ThreadRecord(0, "")
         self.all_closed = self.census = False
-        self.ticks = self.looked = self.quiet = 0
+        self.ticks = self.looked = self.quiet = self.torn = 0
         self.partial = partial
 
     def lose_track(self) -> None:

@@ -160,5 +160,7 @@ class WaitEvents:
             thread.awaited = awaited
             thread.drained = drained
 
-    def _wake(self, row: list[int], _thread: ThreadRecord, _ticks: int) -> None:
-        _, _, _, _ = row
+    def _wake(self, row: list[int], thread: ThreadRecord, ticks: int) -> None:
+        _, _, _, raised = row
+        if thread.main:
+            self._state.torn = (self._state.torn or ticks) if raised else 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tpanalyze.describe import at, listing, lock, number, thing
+from tpanalyze.describe import at, listing, lock, number, own_frames, thing
 from tpanalyze.findings import Advice
 from tpanalyze.kinds.case import Case, Kind
 from tpanalyze.kinds.phrases import acquire_with_timeout, member
@@ -42,17 +42,35 @@ def _summary(case: Case) -> str:
     return f"{', and '.join(steps)}: {end} can ever go on."
 
 
+def _by_the_same_code(circle: list[tuple[Thread, LockWait]]) -> bool:
+    """Return whether each thread took what it has, and wants what it lacks, in the same places."""
+    befores = [circle[-1], *circle[:-1]]
+    places = {
+        (own_frames(has.held_site)[:1], own_frames(wait.site)[:1])
+        for (_, wait), (_, has) in zip(circle, befores, strict=True)
+    }
+    return len(places) == 1 and all(all(each) for each in places)
+
+
 def _advice(case: Case) -> tuple[Advice, ...]:
     circle = _circle(case)
     names = listing(sorted({thing(wait.object) for _, wait in circle}))
     (first, wants), (_, has) = circle[0], circle[-1]
-    return (
-        Advice(
-            "one-order",
+    if _by_the_same_code(circle):
+        one_order = (
+            "Take the locks in one order everywhere. Here the same code takes them, one"
+            f"{at(has.held_site)} and the next{at(wants.site)}, and each thread gives it {names} "
+            "in an order of its own: let that code sort them first by what never changes, an "
+            "account's number or id(lock), and take them in that order."
+        )
+    else:
+        one_order = (
             f"Take the locks in one order everywhere ({names}, say): let "
             f"{member(case, first)} take {thing(wants.object)}{at(wants.site)} before "
-            f"{thing(has.object)}{at(has.held_site)}, or the others the other way round.",
-        ),
+            f"{thing(has.object)}{at(has.held_site)}, or the others the other way round."
+        )
+    return (
+        Advice("one-order", one_order),
         Advice(
             "let-go-first",
             f"Or let {member(case, first)} release {thing(has.object)}, taken{at(has.held_site)}, "

@@ -110,7 +110,7 @@ def _second_pool(case: Case, inner: tuple[Task, ...]) -> Advice:
     if any(pool.role is PoolRole.LIMITER for pool in case.pools):
         return Advice(
             "own-limiter",
-            f"Give {names} a limiter of its own"
+            f"Give {names} a limiter of {'their' if _distinct(case, inner) > 1 else 'its'} own"
             + (f" (at {where})" if where else "")
             + ": to_thread.run_sync(function, limiter=CapacityLimiter(n)), one for all calls; when "
             "those who wait and those they wait for share no tokens, one for each is enough.",
@@ -123,13 +123,42 @@ def _second_pool(case: Case, inner: tuple[Task, ...]) -> Advice:
             + " to one more pool, whose tasks wait for none of these pools; then it can hang with "
             "no number of workers.",
         )
+    own = f"a pool of {'their' if _distinct(case, inner) > 1 else 'its'} own"
+    if nested := _nested(case, inner):
+        return Advice(
+            "second-pool",
+            f"{nested} waits for calls of itself, so one more pool does not help, but one for each "
+            "level of nesting does: make the pool for the next level an argument"
+            + (f" (at {where})" if where else "")
+            + ". Where the depth is not known, call directly or do not wait, as below.",
+        )
     return Advice(
         "second-pool",
-        f"Submit {names} to a pool of its own"
+        f"Submit {names} to {own}"
         + (f" (at {where})" if where else "")
         + ": when those who wait and those they wait for share no workers, one worker in each pool "
         "is enough, however many tasks there are.",
     )
+
+
+def _distinct(case: Case, tasks: tuple[Task, ...]) -> int:
+    """Return how many functions the tasks call."""
+    return len({case.words.function_of(task.id) for task in tasks})
+
+
+def _nested(case: Case, inner: tuple[Task, ...]) -> str:
+    """Return the function, or method, whose calls wait for queued calls of the same; or nothing.
+
+    They would starve a second pool as they starve this one.
+    """
+    queued = {task.function for task in inner}
+    for worker in case.threads:
+        task = None if worker.task is None else case.snapshot.tasks.get(worker.task)
+        if task is None or task.function is None or waits_in_callback(worker):
+            continue
+        if task.function in queued and _waits_for_queued(case, worker):
+            return task.function.name
+    return ""
 
 
 def _call_directly(case: Case, inner: tuple[Task, ...]) -> list[Advice]:
