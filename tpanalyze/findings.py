@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -169,5 +170,5 @@ class Report:
     """the state at the moment asked about"""
     verdict: Verdict
     findings: tuple[Finding, ...]
-    edges: tuple[Edge, ...] = ()
+    edges: Sequence[Edge] = ()
     """the whole wait-for graph at that moment, moving parts included"""

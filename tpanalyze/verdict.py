@@ -7,13 +7,13 @@ from typing import Final
 from tpanalyze.certainty import certain_by, certain_since_ns, conditions
 from tpanalyze.cores import RootCauses, root_causes
 from tpanalyze.describe import Words
-from tpanalyze.edges import edges
+from tpanalyze.edges import Edges
 from tpanalyze.findings import Finding, Party, Report, Verdict
 from tpanalyze.kinds import kind_of
 from tpanalyze.kinds.case import Case
 from tpanalyze.kinds.phrases import proof, sentence, stuck
 from tpanalyze.model import Header, PoolId, PoolRole, Quality, Snapshot
-from tpanalyze.parties import EdgesFrom, by_source, core_parties, victim_parties
+from tpanalyze.parties import core_parties, victim_parties
 from tpanalyze.signature import signature
 from tpanalyze.stalled import stalled
 from tpanalyze.starving import starving
@@ -32,22 +32,21 @@ def analyse(snapshot: Snapshot, header: Header, quality: Quality, trace: str) ->
     """
     graph = build(snapshot)
     roots = root_causes(graph)
-    every_edge = edges(snapshot)
-    leaving = by_source(every_edge) if roots.cores else {}
+    edges = Edges(snapshot)
     words = Words.of(snapshot)
     cases = [Case.of(graph, words, core) for core in roots.cores]
     findings = [
-        _deadlock(case, roots, number, leaving, quality)
+        _deadlock(case, roots, number, edges, quality)
         for number, case in enumerate(cases)
         if not is_parked(case)
     ]
     findings.sort(key=lambda finding: -len(finding.victims))
     if not findings and quality.ended != PROGRAM_ENDED:
         standing = if_all_stands_still(snapshot, graph)
-        findings = stalled(snapshot, graph, standing, every_edge)
-        findings += starving(snapshot, standing, every_edge)
+        findings = stalled(snapshot, graph, standing, edges)
+        findings += starving(snapshot, standing, edges)
     verdict = findings[0].verdict if findings else Verdict.NONE
-    return Report(trace, header, quality, snapshot, verdict, tuple(findings), every_edge)
+    return Report(trace, header, quality, snapshot, verdict, tuple(findings), edges)
 
 
 def is_parked(case: Case) -> bool:
@@ -68,12 +67,12 @@ def _deadlock(
     case: Case,
     roots: RootCauses,
     number: int,
-    leaving: EdgesFrom,
+    edges: Edges,
     quality: Quality,
 ) -> Finding:
     kind = kind_of(case)
-    core = core_parties(case, leaving)
-    victims = victim_parties(case.graph, roots, number, leaving)
+    core = core_parties(case, edges)
+    victims = victim_parties(case.graph, roots, number, edges)
     return Finding(
         verdict=Verdict.DEADLOCK,
         kind=kind.slug,
