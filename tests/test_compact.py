@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given, strategies as st
 
-from tpanalyze.compact import Places
+from tpanalyze.compact import Made, Places
 
 LINES = st.lists(st.integers(0, 40), unique=True)
 
@@ -14,3 +14,23 @@ def test_a_number_is_found_at_its_place(line: list[int]) -> None:
     places = Places(line)
     for number in range(-1, 42):
         assert places.of(number) == (line.index(number) if number in line else None)
+
+
+@given(LINES, st.sets(st.integers(0, 50)))
+def test_what_is_made_when_asked_for_is_as_if_it_had_been_made_before(
+    line: list[int], kept: set[int]
+) -> None:
+    small = [-number for number in line]
+    there = {number: f"kept {number}" for number in kept}
+    made = Made(line, small, "made {} of {}".format, there)
+    plain = {number: f"made {number} of {-number}" for number in line} | there
+    assert made == plain
+    assert plain == made
+    assert list(made.items()) == list(plain.items())
+    assert len(made) == len(plain)
+    assert repr(made) == repr(plain)
+    for number in range(-1, 52):
+        assert (number in made) == (number in plain)
+        assert made.get(number) == plain.get(number)
+    assert made != plain | {60: ""}
+    assert None not in made

@@ -325,7 +325,7 @@ class State:
 
     def ns(self, ticks: int) -> int:
         """Return a number of ticks in nanoseconds; never more than 64 bits can hold."""
-        return max(-_FAR_NS, min(ticks * self.tick_ns, _FAR_NS))
+        return in_ns(ticks, self.tick_ns)
 
     def awaited_ranges(self) -> set[tuple[int, ...]]:
         """Return the futures of every wait in progress, each set of them once."""
@@ -348,6 +348,11 @@ class State:
 
 _DONE_AT_LEAST: Final = 8192
 _FAR_NS: Final = 1 << 62
+
+
+def in_ns(ticks: int, tick_ns: int) -> int:
+    """Return a number of ticks in nanoseconds; never more than 64 bits can hold."""
+    return max(-_FAR_NS, min(ticks * tick_ns, _FAR_NS))
 
 
 def members(ranges: tuple[int, ...], among: dict[int, int]) -> list[int]:
