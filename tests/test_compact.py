@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, strategies as st
 
-from tpanalyze.compact import Made, Places
+from tpanalyze.compact import Each, Made, Places
 
 LINES = st.lists(st.integers(0, 40), unique=True)
 
@@ -34,3 +35,26 @@ def test_what_is_made_when_asked_for_is_as_if_it_had_been_made_before(
         assert made.get(number) == plain.get(number)
     assert made != plain | {60: ""}
     assert None not in made
+
+
+@given(st.lists(st.integers()), st.lists(st.integers()), st.slices(12), st.integers(-12, 12))
+def test_some_values_and_one_for_each_key_are_a_tuple_of_them(
+    first: list[int], keys: list[int], part: slice, place: int
+) -> None:
+    each = Each(first, keys, lambda key: key + 1)
+    plain = (*first, *(key + 1 for key in keys))
+    assert each == plain
+    assert plain == each
+    assert each != (*plain, 0)
+    assert (tuple(each), len(each), hash(each), repr(each)) == (
+        plain,
+        len(plain),
+        hash(plain),
+        repr(plain),
+    )
+    assert each[part] == plain[part]
+    if -len(plain) <= place < len(plain):
+        assert each[place] == plain[place]
+    else:
+        with pytest.raises(IndexError):
+            each[place]

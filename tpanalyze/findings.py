@@ -146,8 +146,8 @@ class Finding:
     """the steps of the proof, a sentence each"""
     core: tuple[Party, ...]
     """the smallest set that explains it"""
-    victims: tuple[Party, ...]
-    """what is stuck behind the core"""
+    victims: Sequence[Party]
+    """what is stuck behind the core: threads, then queued tasks"""
     pools: tuple[PoolId, ...]
     advice: tuple[Advice, ...]
     conditions: tuple[str, ...] = ()

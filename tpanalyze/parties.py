@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import cache, partial
 
 from tpanalyze.atoms import Atom, moves, released, resolves, taken
+from tpanalyze.compact import Each
 from tpanalyze.cores import RootCauses
 from tpanalyze.edges import Edges
 from tpanalyze.findings import Edge, Node, NodeKind, Party, Relation
@@ -92,9 +94,7 @@ def _task_party(task: Task, edges: Iterable[Edge], drawn: Drawn) -> Party:
     return Party(None, task.id, None, task.submitted_ns or 0, _new(edges, drawn))
 
 
-def victim_parties(
-    graph: WaitGraph, roots: RootCauses, core: int, edges: Edges
-) -> tuple[Party, ...]:
+def victim_parties(graph: WaitGraph, roots: RootCauses, core: int, edges: Edges) -> Sequence[Party]:
     """Return what is stuck behind the core with this index: the main thread, threads, tasks.
 
     The edges of a victim are the way it is stuck on: its wait, as far as it lies on the shortest
@@ -116,13 +116,22 @@ def victim_parties(
         found = [edge for edge in own if edge.target in way[1:]] or list(own[:1])
         found += [e for edge in tuple(found) for e in _on_to_its_thread(edge, edges)]
         parties.append(_with_path(thread_party(snapshot, thread, _new(found, drawn)), way))
-    for task in graph.stuck_tasks:
-        atom = resolves(task)
-        if roots.core_of.get(atom) == core and atom not in inside:
-            own = edges.leaving(Node(NodeKind.TASK, task))
-            party = _task_party(snapshot.tasks[task], own, drawn)
-            parties.append(_with_path(party, path(graph, roots, atom, inside)))
-    return tuple(parties)
+    queued = [
+        task
+        for one in graph.stuck_few
+        if roots.core_of.get(resolves(one)) == core and resolves(one) not in inside
+        for task in graph.all_like(one)
+    ]
+
+    way_from = cache(partial(path, graph, roots, core=inside))
+
+    def party(number: TaskId) -> Party:
+        task, node = snapshot.tasks[number], Node(NodeKind.TASK, number)
+        own = (e for e in edges.leaving(node) if (e.source, e.target) not in drawn)
+        way = way_from(graph.standing_for(resolves(number)))
+        return Party(None, number, None, task.submitted_ns or 0, tuple(own), (node, *way[1:]))
+
+    return Each(parties, sorted(queued), party)
 
 
 def _with_path(party: Party, way: tuple[Node, ...]) -> Party:

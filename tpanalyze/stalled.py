@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tpanalyze.atoms import ANYBODY
+from tpanalyze.compact import Each
 from tpanalyze.describe import Words, at, duration, frame, listing, place
 from tpanalyze.edges import Edges
 from tpanalyze.findings import Advice, Edge, Finding, Node, NodeKind, Party, Relation, Verdict
@@ -80,9 +81,10 @@ class _Stalled:
             summary=self._summary(),
             because=tuple(self._because()),
             core=tuple(self._party(thread) for thread in self._core),
-            victims=(
-                *(self._party(thread) for thread in self._behind),
-                *(self._queued(task) for task in self._found.queued),
+            victims=Each(
+                tuple(self._party(thread) for thread in self._behind),
+                self._found.queued,
+                self._queued,
             ),
             pools=self._pools(),
             advice=self._advice(),

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import Final
 
 from tpanalyze.certainty import certain_by, certain_since_ns, conditions
 from tpanalyze.cores import RootCauses, root_causes
 from tpanalyze.describe import Words
 from tpanalyze.edges import Edges
-from tpanalyze.findings import Finding, Party, Report, Verdict
+from tpanalyze.findings import Finding, Report, Verdict
 from tpanalyze.kinds import kind_of
 from tpanalyze.kinds.case import Case
 from tpanalyze.kinds.phrases import proof, sentence, stuck
-from tpanalyze.model import Header, PoolId, PoolRole, Quality, Snapshot
+from tpanalyze.model import Header, PoolId, PoolRole, Quality, Snapshot, Thread
 from tpanalyze.parties import core_parties, victim_parties
 from tpanalyze.signature import signature
 from tpanalyze.stalled import stalled
@@ -73,36 +74,37 @@ def _deadlock(
     kind = kind_of(case)
     core = core_parties(case, edges)
     victims = victim_parties(case.graph, roots, number, edges)
+    threads = [
+        case.snapshot.threads[party.thread]
+        for party in takewhile(lambda party: party.thread is not None, victims)
+        if party.thread is not None
+    ]
     return Finding(
         verdict=Verdict.DEADLOCK,
         kind=kind.slug,
         certain_since_ns=certain_since_ns(case),
         certain_by=certain_by(case),
         summary=sentence(kind.summary(case)),
-        because=(*proof(case), *_main_too(case, victims)),
+        because=(*proof(case), *_main_too(case, threads)),
         core=core,
         victims=victims,
-        pools=_pools(case, victims),
+        pools=_pools(case, threads),
         advice=kind.advice(case),
         conditions=conditions(case, quality),
         signature=signature(kind.slug, case),
     )
 
 
-def _main_too(case: Case, victims: tuple[Party, ...]) -> tuple[str, ...]:
+def _main_too(case: Case, behind: list[Thread]) -> tuple[str, ...]:
     """Return a sentence for the main thread if it hangs behind the core."""
-    threads = [case.snapshot.threads[p.thread] for p in victims if p.thread is not None]
     return tuple(
-        sentence(f"{stuck(case, thread)}, and so hangs as well")
-        for thread in threads
-        if thread.main
+        sentence(f"{stuck(case, thread)}, and so hangs as well") for thread in behind if thread.main
     )
 
 
-def _pools(case: Case, victims: tuple[Party, ...]) -> tuple[PoolId, ...]:
+def _pools(case: Case, behind: list[Thread]) -> tuple[PoolId, ...]:
     """Return the pools that have a part in it; loops and handlers are none to show."""
-    threads = [thread.pool for thread in case.threads]
-    threads += [case.snapshot.threads[p.thread].pool for p in victims if p.thread is not None]
+    threads = [thread.pool for thread in (*case.threads, *behind)]
     tasks = [task.pool for task in (*case.queued, *case.running)]
     drained = [pool for _, wait in case.drains for pool in wait.pools]
     found = {pool for pool in (*threads, *tasks, *drained) if pool is not None}
