@@ -32,7 +32,18 @@ from tpanalyze.model import (
     ThreadWait,
 )
 from tpanalyze.replay import Replay
-from tpanalyze.state import _DONE_AT_LEAST
+from tpanalyze.state import (
+    _DONE_AT_LEAST,
+    FAILED,
+    FINISHED,
+    LAST_TASK,
+    NOTIFIED,
+    OUTCOME_MASK,
+    birth,
+    birth_call,
+    birth_parent,
+    birth_ticks,
+)
 from tprecord import schema
 
 TICK_NS = 1000
@@ -815,3 +826,15 @@ def test_a_thousand_contradictions_are_twenty_remarks_and_a_sum(trace: TraceGen)
     assert [remark.line for remark in remarks] == [*range(2, 22), None]
     assert remarks[-1].text == "and 980 more remarks of this grade: 980 unknown-thread"
     assert remarks[-1].grade is QualityGrade.LOSS
+
+
+@given(
+    st.integers(-(1 << 94), 1 << 94),
+    st.integers(0, LAST_TASK),
+    st.integers(0, (1 << 32) - 1),
+    st.sampled_from([0, FINISHED, FAILED, NOTIFIED]),
+)
+def test_a_birth_tells_what_it_was_made_of(ticks: int, parent: int, call: int, end: int) -> None:
+    made = birth(ticks, parent, call) | end
+    told = birth_ticks(made), birth_parent(made), birth_call(made), made & OUTCOME_MASK
+    assert told == (ticks, parent, call, end)
