@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from tests import snapshots
 from tests.random_run import CHOICES, RandomRun
 from tests.snapshots import HEADER, QUALITY, Builder
 from tests.test_soundness import some_snapshots
+from tests.tracegen import TraceGen
 from tpanalyze import waitgraph
 from tpanalyze.findings import Node, NodeKind, Report
 from tpanalyze.model import (
@@ -24,6 +26,7 @@ from tpanalyze.model import (
     TaskOrigin,
     TaskState,
 )
+from tpanalyze.render.text import render_text
 from tpanalyze.verdict import analyse
 from tpanalyze.waitgraph import Step, WaitGraph, build, why
 
@@ -116,3 +119,31 @@ def test_on_each_task_of_another_process_it_leans_whether_anybody_moves() -> Non
     pool = Pool(PoolId(1), "Pool", "p", 2, queue=queue, role=PoolRole.PROCESSES)
     tasks = {n: Task(n, TaskState.QUEUED, TaskOrigin.POOL, pool.id) for n in queue}
     assert build(Snapshot(0, {}, tasks, {pool.id: pool})).few.tasks == tasks
+
+
+# -- what it costs ---------------------------------------------------------------------------------
+
+MANY = 20_000
+
+
+@pytest.mark.parametrize("stuck", [False, True])
+def test_a_queue_of_many_tasks_costs_a_verdict_few_bytes_for_each(*, stuck: bool) -> None:
+    trace = TraceGen()
+    main, pool = trace.thread(main=True), trace.pool(1)
+    worker, task = trace.worker(pool), trace.submit(main, pool)
+    trace.start(worker, task)
+    queue = [trace.submit(main, pool) for _ in range(MANY)]
+    if stuck:
+        trace.wait(worker, queue[:1])
+        trace.wait(main, queue[-1:])
+    replay = trace.replay()
+    tracemalloc.start()
+    try:
+        report = analyse(replay.snapshot(), HEADER, QUALITY, "trace")
+        told = render_text(report)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert [len(finding.victims) for finding in report.findings] == [MANY] * stuck  # and main
+    assert f"{MANY} queued" in told
+    assert peak / MANY < 64
