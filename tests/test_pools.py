@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -138,7 +139,7 @@ SAMPLES = (
 )
 
 
-def blocked(report: Report, parties: tuple[Party, ...], name: str) -> list[tuple[str, str, str]]:
+def blocked(report: Report, parties: Sequence[Party], name: str) -> list[tuple[str, str, str]]:
     """Return (function, operation, source line) of each blocked thread, sorted."""
     return sorted(
         (function_of(report, p.task), p.wait.operation, place(p.wait.site, name))

@@ -36,7 +36,18 @@ from tpanalyze.model import (
     ThreadWait,
 )
 from tpanalyze.replay import Replay
-from tpanalyze.state import _DONE_AT_LEAST
+from tpanalyze.state import (
+    _DONE_AT_LEAST,
+    FAILED,
+    FINISHED,
+    LAST_TASK,
+    NOTIFIED,
+    OUTCOME_MASK,
+    birth,
+    birth_call,
+    birth_parent,
+    birth_ticks,
+)
 from tprecord import schema
 
 TICK_NS = 1000
@@ -855,3 +866,15 @@ def test_a_main_thread_that_went_on_after_an_exception_is_not_remarked_upon() ->
         trace.wait(main, [trace.promise(main)])
         trace.wake(main, raised=raised)
     assert trace.replay().quality().remarks == ()
+
+
+@given(
+    st.integers(-(1 << 94), 1 << 94),
+    st.integers(0, LAST_TASK),
+    st.integers(0, (1 << 32) - 1),
+    st.sampled_from([0, FINISHED, FAILED, NOTIFIED]),
+)
+def test_a_birth_tells_what_it_was_made_of(ticks: int, parent: int, call: int, end: int) -> None:
+    made = birth(ticks, parent, call) | end
+    told = birth_ticks(made), birth_parent(made), birth_call(made), made & OUTCOME_MASK
+    assert told == (ticks, parent, call, end)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import pytest
+from hypothesis import given
 
 from tests import snapshots
+from tests.random_run import CHOICES, RandomRun
 from tests.snapshots import Builder, site
 from tpanalyze.atoms import ANYBODY, Atom, AtomKind, frees, moves, resolves
 from tpanalyze.cores import root_causes
-from tpanalyze.edges import edges, wait_label
+from tpanalyze.edges import Edges, wait_label
 from tpanalyze.explain import explain
 from tpanalyze.findings import Edge, Node, NodeKind, Relation
 from tpanalyze.graphs import components, reachable
@@ -497,7 +500,7 @@ def test_components_come_with_the_sinks_first() -> None:
 # -- edges -----------------------------------------------------------------------------------------
 
 
-def edge(found: tuple[Edge, ...], source: Node, relation: Relation) -> Edge:
+def edge(found: Sequence[Edge], source: Node, relation: Relation) -> Edge:
     (one,) = (e for e in found if e.source == source and e.relation is relation)
     return one
 
@@ -505,7 +508,7 @@ def edge(found: tuple[Edge, ...], source: Node, relation: Relation) -> Edge:
 def test_an_edge_to_a_queued_task_has_three_sites() -> None:
     snapshot = snapshots.starved_pool()
     worker = Node(NodeKind.THREAD, 2)
-    found = edge(edges(snapshot), worker, Relation.WAITS_FOR)
+    found = edge(Edges(snapshot), worker, Relation.WAITS_FOR)
     assert found.target == Node(NodeKind.TASK, 2)
     assert found.label == "result()"
     assert found.wait_site == site("outer", 13)
@@ -514,7 +517,7 @@ def test_an_edge_to_a_queued_task_has_three_sites() -> None:
 
 
 def test_a_queued_task_needs_its_pool_and_the_pool_is_held_by_its_workers() -> None:
-    found = edges(snapshots.starved_pool(2))
+    found = Edges(snapshots.starved_pool(2))
     pool = Node(NodeKind.POOL, 1)
     queued = [e for e in found if e.relation is Relation.NEEDS_WORKER]
     assert [(e.source.id, e.target, e.label) for e in queued] == [
@@ -525,12 +528,21 @@ def test_a_queued_task_needs_its_pool_and_the_pool_is_held_by_its_workers() -> N
     assert held == [2, 3]
 
 
+@given(CHOICES)
+def test_the_edges_of_a_node_are_those_of_the_whole_graph_that_leave_it(choices: list[int]) -> None:
+    snapshot = RandomRun(choices).snapshot()
+    found = Edges(snapshot)
+    nodes = dict.fromkeys(node for edge in found for node in (edge.source, edge.target))
+    for node in nodes:
+        assert Edges(snapshot).leaving(node) == tuple(e for e in found if e.source == node)
+
+
 def test_a_pool_whose_queue_is_empty_has_no_edges() -> None:
-    assert not any(e.source.kind is NodeKind.POOL for e in edges(snapshots.circular_wait()))
+    assert not any(e.source.kind is NodeKind.POOL for e in Edges(snapshots.circular_wait()))
 
 
 def test_a_drain_has_an_edge_to_each_worker_but_itself() -> None:
-    found = edges(snapshots.self_drain())
+    found = Edges(snapshots.self_drain())
     drains = [(e.source.id, e.target.id) for e in found if e.relation is Relation.DRAINS]
     assert drains == [(2, 3)]
 

@@ -67,7 +67,7 @@ def root_causes(graph: WaitGraph) -> RootCauses:
 def _stuck_atoms(graph: WaitGraph) -> list[Atom]:
     """Return every stuck atom that a stuck thread or queued task leans on, in a fixed order."""
     starts = [moves(thread) for thread in graph.stuck_threads]
-    starts += [resolves(task) for task in graph.stuck_tasks]
+    starts += [resolves(task) for task in graph.stuck_few]
     return reachable(starts, graph.hindrances)
 
 

@@ -178,10 +178,10 @@ class Definer:
         if not state.created.add(at):
             return _AGAIN
         if text(definition, "origin") == "inherited":
-            call = state.call_numbers.setdefault(_INHERITED, len(state.calls))
-            if call == len(state.calls):
+            if _INHERITED not in state.call_births:
+                state.call_births[_INHERITED] = birth(0, 0, len(state.calls))
                 state.calls.append(_INHERITED)
-            state.promises[at] = birth(0, 0, call)
+            state.promises[at] = state.call_births[_INHERITED]
         else:
             state.unknown[at] = birth(0, 0, UNSEEN)
         return None

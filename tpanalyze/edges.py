@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from functools import cached_property
+from typing import Final, overload
 
+from tpanalyze.compact import Places, Values
 from tpanalyze.findings import Edge, Node, NodeKind, Relation
 from tpanalyze.model import (
     DrainWait,
@@ -13,9 +15,11 @@ from tpanalyze.model import (
     ObjectId,
     ObjectWait,
     Pool,
+    PoolId,
     PoolRole,
     Snapshot,
     Task,
+    TaskId,
     TaskState,
     Thread,
     ThreadId,
@@ -51,21 +55,92 @@ _SHORT: Final = {
 }
 
 
-def edges(snapshot: Snapshot) -> tuple[Edge, ...]:
-    """Return every edge of the wait-for graph at this moment, whether it can move or not.
+class Edges(Values[Edge]):
+    """Every edge of the wait-for graph at one moment, whether it can move or not.
 
-    Order: threads, then tasks, pools and locks, each by number.  A pool has edges only while tasks
-    stand in its queue: else nobody needs its workers.
+    Made when they are asked for: those of one node, or all of them.  Order: threads, then tasks,
+    pools and locks, each by number.  A pool has edges only while tasks stand in its queue: else
+    nobody needs its workers.
     """
-    return tuple(_edges(snapshot))
 
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
 
-def _edges(snapshot: Snapshot) -> Iterator[Edge]:
-    occupants = {
-        pool.id: tuple(thread.id for thread in occupied_workers(snapshot, pool))
-        for pool in snapshot.pools.values()
-    }
-    for _, thread in sorted(snapshot.threads.items()):
+    def leaving(self, node: Node) -> tuple[Edge, ...]:
+        """Return the edges that leave the node, in their order."""
+        found: tuple[Edge, ...] = ()
+        if node.kind is NodeKind.THREAD and node.id in self._snapshot.threads:
+            found = tuple(self._from_thread(ThreadId(node.id)))
+        elif node.kind is NodeKind.POOL and node.id in self._snapshot.pools:
+            found = self._from_pools[PoolId(node.id)]
+        elif node.kind is NodeKind.OBJECT and node.id in self._locks:
+            found = tuple(self._from_lock(ObjectId(node.id)))
+        elif node.kind is NodeKind.TASK:
+            found = (*self._from_task(TaskId(node.id)), *self._from_its_place(TaskId(node.id)))
+        return found
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    @overload
+    def __getitem__(self, index: int) -> Edge: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Edge, ...]: ...
+    def __getitem__(self, index: int | slice) -> Edge | tuple[Edge, ...]:
+        return self._all[index]
+
+    def __iter__(self) -> Iterator[Edge]:
+        return iter(self._all)
+
+    @cached_property
+    def _all(self) -> tuple[Edge, ...]:
+        return tuple(self._each())
+
+    @cached_property
+    def _locks(self) -> dict[ObjectId, LockWait]:
+        return locks(self._snapshot)
+
+    @cached_property
+    def _occupants(self) -> dict[PoolId, tuple[ThreadId, ...]]:
+        return {
+            pool.id: tuple(thread.id for thread in occupied_workers(self._snapshot, pool))
+            for pool in self._snapshot.pools.values()
+        }
+
+    @cached_property
+    def _from_pools(self) -> dict[PoolId, tuple[Edge, ...]]:
+        pools = self._snapshot.pools
+        return {
+            pool: tuple(
+                Edge(
+                    Node(NodeKind.POOL, pool),
+                    Node(NodeKind.THREAD, worker),
+                    Relation.HELD_BY,
+                    "occupied by",
+                )
+                for worker in (workers if pools[pool].queue else ())
+            )
+            for pool, workers in self._occupants.items()
+        }
+
+    @cached_property
+    def _places(self) -> dict[PoolId, Places]:
+        return {pool.id: Places(pool.queue) for _, pool in sorted(self._snapshot.pools.items())}
+
+    def _each(self) -> Iterator[Edge]:
+        for thread in sorted(self._snapshot.threads):
+            yield from self._from_thread(thread)
+        for task in sorted(self._snapshot.tasks):
+            yield from self._from_task(task)
+        for _, pool in sorted(self._snapshot.pools.items()):
+            for place, task in enumerate(pool.queue):
+                yield self._from_queue(task, pool, place)
+            yield from self._from_pools[pool.id]
+        for lock in sorted(self._locks):
+            yield from self._from_lock(lock)
+
+    def _from_thread(self, number: ThreadId) -> Iterator[Edge]:
+        snapshot, thread = self._snapshot, self._snapshot.threads[number]
         label = "" if thread.wait is None else wait_label(thread.wait)
         if isinstance(thread.wait, FutureWait):
             for task in _awaited(snapshot, thread.wait):
@@ -77,7 +152,7 @@ def _edges(snapshot: Snapshot) -> Iterator[Edge]:
                     label,
                     wait_site=thread.wait.site,
                     submit_site=task.submit_site,
-                    occupied_by=occupants.get(task.pool, ()) if queued and task.pool else (),
+                    occupied_by=self._occupants.get(task.pool, ()) if queued and task.pool else (),
                 )
         elif isinstance(thread.wait, DrainWait):
             for worker in joined(snapshot, thread, thread.wait):
@@ -105,7 +180,11 @@ def _edges(snapshot: Snapshot) -> Iterator[Edge]:
                 label,
                 wait_site=thread.wait.site,
             )
-    for _, task in sorted(snapshot.tasks.items()):
+
+    def _from_task(self, number: TaskId) -> Iterator[Edge]:
+        snapshot, task = self._snapshot, self._snapshot.tasks.get(number)
+        if task is None:
+            return
         if task.state is TaskState.RUNNING and task.worker in snapshot.threads:
             yield Edge(
                 Node(NodeKind.TASK, task.id),
@@ -116,9 +195,34 @@ def _edges(snapshot: Snapshot) -> Iterator[Edge]:
             )
         yield from _promise_edges(snapshot, task)
         yield from _result_edges(snapshot, task)
-    for _, pool in sorted(snapshot.pools.items()):
-        yield from _pool_edges(snapshot, pool, occupants[pool.id])
-    yield from _lock_edges(snapshot)
+
+    def _from_its_place(self, task: TaskId) -> Iterator[Edge]:
+        """Yield the edge from a task to the pool in whose queue it stands, if it is in one."""
+        for pool, places in self._places.items():
+            if (place := places.of(task)) is not None:
+                yield self._from_queue(task, self._snapshot.pools[pool], place)
+
+    def _from_queue(self, number: TaskId, pool: Pool, place: int) -> Edge:
+        task = self._snapshot.tasks.get(number)
+        return Edge(
+            Node(NodeKind.TASK, number),
+            Node(NodeKind.POOL, pool.id),
+            Relation.NEEDS_WORKER,
+            f"queued {ordinal(place + 1)}",
+            submit_site=None if task is None else task.submit_site,
+            occupied_by=self._occupants[pool.id],
+        )
+
+    def _from_lock(self, number: ObjectId) -> Iterator[Edge]:
+        wait = self._locks[number]
+        if wait.owner in self._snapshot.threads:
+            yield Edge(
+                Node(NodeKind.OBJECT, number),
+                Node(NodeKind.THREAD, wait.owner),
+                Relation.HELD_BY,
+                "held by",
+                held_site=wait.held_site,
+            )
 
 
 def locks(snapshot: Snapshot) -> dict[ObjectId, LockWait]:
@@ -128,18 +232,6 @@ def locks(snapshot: Snapshot) -> dict[ObjectId, LockWait]:
         if isinstance(thread.wait, LockWait):
             found.setdefault(thread.wait.object.id, thread.wait)
     return found
-
-
-def _lock_edges(snapshot: Snapshot) -> Iterator[Edge]:
-    for number, wait in sorted(locks(snapshot).items()):
-        if wait.owner in snapshot.threads:
-            yield Edge(
-                Node(NodeKind.OBJECT, number),
-                Node(NodeKind.THREAD, wait.owner),
-                Relation.HELD_BY,
-                "held by",
-                held_site=wait.held_site,
-            )
 
 
 def _promise_edges(snapshot: Snapshot, promise: Task) -> Iterator[Edge]:
@@ -173,26 +265,6 @@ def _result_edges(snapshot: Snapshot, task: Task) -> Iterator[Edge]:
                 "handed out by",
                 submit_site=task.submit_site,
             )
-
-
-def _pool_edges(snapshot: Snapshot, pool: Pool, occupants: tuple[ThreadId, ...]) -> Iterator[Edge]:
-    for place, number in enumerate(pool.queue, start=1):
-        task = snapshot.tasks.get(number)
-        yield Edge(
-            Node(NodeKind.TASK, number),
-            Node(NodeKind.POOL, pool.id),
-            Relation.NEEDS_WORKER,
-            f"queued {ordinal(place)}",
-            submit_site=None if task is None else task.submit_site,
-            occupied_by=occupants,
-        )
-    for worker in occupants if pool.queue else ():
-        yield Edge(
-            Node(NodeKind.POOL, pool.id),
-            Node(NodeKind.THREAD, worker),
-            Relation.HELD_BY,
-            "occupied by",
-        )
 
 
 def _in_queue(task: Task) -> bool:

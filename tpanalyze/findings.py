@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -145,8 +146,8 @@ class Finding:
     """the steps of the proof, a sentence each"""
     core: tuple[Party, ...]
     """the smallest set that explains it"""
-    victims: tuple[Party, ...]
-    """what is stuck behind the core"""
+    victims: Sequence[Party]
+    """what is stuck behind the core: threads, then queued tasks"""
     pools: tuple[PoolId, ...]
     advice: tuple[Advice, ...]
     conditions: tuple[str, ...] = ()
@@ -169,5 +170,5 @@ class Report:
     """the state at the moment asked about"""
     verdict: Verdict
     findings: tuple[Finding, ...]
-    edges: tuple[Edge, ...] = ()
+    edges: Sequence[Edge] = ()
     """the whole wait-for graph at that moment, moving parts included"""

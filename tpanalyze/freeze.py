@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
+from itertools import chain
 from typing import Final, NamedTuple
 
+from tpanalyze.compact import Made
 from tpanalyze.model import (
     DrainWait,
     Function,
@@ -47,6 +50,7 @@ from tpanalyze.state import (
     birth_call,
     birth_parent,
     birth_ticks,
+    in_ns,
 )
 from tprecord import schema
 
@@ -77,12 +81,12 @@ def freeze(state: State, time_ns: int) -> Snapshot:
     A done task that only a wait names, and that was forgotten before that wait began, is there
     with its number and nothing else.
     """
-    tasks = _Tasks(state)
+    line = tuple(map(TaskId, state.queued))
     return Snapshot(
         time_ns,
         threads=_threads(state),
-        tasks=tasks.all(),
-        pools=_pools(state),
+        tasks=_Tasks(state).all(line),
+        pools=_pools(state, line),
         all_threads_known=state.census,
         looked_ns=state.ns(state.looked) if state.looked else None,
     )
@@ -210,12 +214,9 @@ class _Waits:
         )
 
 
-def _pools(state: State) -> dict[PoolId, Pool]:
-    queues: dict[int, list[TaskId]] = {number: [] for number in state.pools}
-    for task, made in state.queued.items():
-        pool = state.calls[birth_call(made)].pool
-        if pool in queues:
-            queues[pool].append(TaskId(task))
+def _pools(state: State, line: tuple[TaskId, ...]) -> dict[PoolId, Pool]:
+    """Return the pools; `line` are the tasks in the queues of all of them."""
+    queues = _queues(state, line)
     return {
         PoolId(pool.number): Pool(
             PoolId(pool.number),
@@ -230,7 +231,7 @@ def _pools(state: State) -> dict[PoolId, Pool]:
             starting=pool.starting,
             unseen=pool.unseen,
             lost=pool.lost,
-            queue=tuple(queues[pool.number]),
+            queue=queues.get(pool.number, ()),
             closed=pool.closed,
             broken=pool.broken,
             role=_ROLES.get(pool.role, PoolRole.EXECUTOR),
@@ -239,6 +240,17 @@ def _pools(state: State) -> dict[PoolId, Pool]:
         )
         for pool in state.pools.values()
     }
+
+
+def _queues(state: State, line: tuple[TaskId, ...]) -> dict[int, tuple[TaskId, ...]]:
+    """Return the queue of each pool that has one; if only one has, it is the line itself."""
+    pools = {call: state.calls[call].pool for call in set(map(birth_call, state.queued.values()))}
+    if len(set(pools.values())) == 1:
+        return dict.fromkeys(pools.values(), line)
+    queues: dict[int, list[TaskId]] = {pool: [] for pool in pools.values()}
+    for task, made in zip(line, state.queued.values(), strict=True):
+        queues[pools[birth_call(made)]].append(task)
+    return {pool: tuple(queue) for pool, queue in queues.items()}
 
 
 class _Beginning(NamedTuple):
@@ -257,42 +269,44 @@ class _Tasks:
     def __init__(self, state: State) -> None:
         self._state = state
         self._beginnings: dict[int, _Beginning] = {}
+        self._make = partial(_made, self._beginnings, state.tick_ns)
 
-    def all(self) -> dict[TaskId, Task]:
-        """Return every task that is not done, and the done ones that are still named."""
+    def all(self, line: tuple[TaskId, ...]) -> Mapping[TaskId, Task]:
+        """Return every task that is not done, and the done ones that are still named.
+
+        Those of `line`, the tasks in the queues, are made only when they are asked for.
+        """
         state = self._state
+        births = tuple(state.queued.values())
+        for call in set(map(birth_call, births)) - self._beginnings.keys():
+            self._beginnings[call] = _beginning(state, call)
         tasks = {task.id: task for task in self._open()}
         for thread in state.threads.values():
             for occupation in thread.occupations():
                 task = self._begun(occupation, thread.number)
                 tasks[task.id] = task
-        for ranges in state.awaited_ranges():
-            for number in _expand(ranges):
-                if number not in tasks:
-                    tasks[number] = self._done(number)
-        for suspended in state.suspended.values():
-            for number in map(TaskId, suspended):
-                if number not in tasks:
-                    tasks[number] = self._done(number)
-        return tasks
+        named = [_expand(ranges) for ranges in state.awaited_ranges()]
+        named += [tuple(map(TaskId, suspended)) for suspended in state.suspended.values()]
+        for number in chain.from_iterable(named):
+            if number not in tasks and number not in state.queued:
+                tasks[number] = self._done(number)
+        return Made(line, births, self._make, tasks)
 
     def _open(self) -> Iterator[Task]:
         """Yield the tasks that no known thread is in."""
         state = self._state
-        cancelled = state.cancelled
-        for number, made in state.queued.items():
-            if number in cancelled:
-                ended = cancelled[number]
-                yield self._task(number, made, TaskState.CANCELLED, finished=ended)
-            else:
-                yield self._task(number, made, TaskState.QUEUED)
+        for number, ended in state.cancelled.items():
+            made = state.queued[number]
+            yield self._make(TaskId(number), self._known(made), TaskState.CANCELLED, finished=ended)
         for number, made in state.withdrawn.items():
-            yield self._task(number, made, TaskState.QUEUED)
+            yield self._make(TaskId(number), self._known(made), TaskState.QUEUED)
         for number, made in state.promises.items():
-            promise = self._task(number, made, TaskState.PENDING)
+            promise = self._make(TaskId(number), self._known(made), TaskState.PENDING)
             yield self._delivered(promise) if number in state.delivered else promise
         for number, made in state.unknown.items():
-            yield self._task(number, made, TaskState.PENDING, origin=TaskOrigin.UNSEEN)
+            yield self._make(
+                TaskId(number), self._known(made), TaskState.PENDING, origin=TaskOrigin.UNSEEN
+            )
         for occupation in state.adrift.values():
             yield self._begun(occupation, 0)
         for occupation in state.passed.values():
@@ -312,9 +326,9 @@ class _Tasks:
     def _begun(self, occupation: Occupation, worker: int) -> Task:
         """Return a task that a thread is in, its result set or not."""
         outcome = occupation.outcome
-        return self._task(
-            occupation.task,
-            occupation.birth,
+        return self._make(
+            TaskId(occupation.task),
+            self._known(occupation.birth),
             _OUTCOMES[outcome] if outcome else TaskState.RUNNING,
             worker=worker,
             started=occupation.started,
@@ -328,51 +342,62 @@ class _Tasks:
         if made is None:
             return Task(TaskId(number), TaskState.FINISHED, TaskOrigin.POOL)
         outcome = made & OUTCOME_MASK
-        return self._task(number, made, _OUTCOMES[outcome], notified=outcome == NOTIFIED)
-
-    def _task(
-        self,
-        number: int,
-        made: int,
-        task_state: TaskState,
-        *,
-        origin: TaskOrigin | None = None,
-        worker: int = 0,
-        started: int | None = None,
-        finished: int | None = None,
-        notified: bool = False,
-    ) -> Task:
-        ns = self._state.ns
-        call, parent = birth_call(made), birth_parent(made)
-        beginning = self._beginnings.get(call) or self._beginning(call)
-        return Task(
-            TaskId(number),
-            task_state,
-            origin or beginning.origin,
-            beginning.pool,
-            beginning.function,
-            beginning.site,
-            beginning.submitter,
-            TaskId(parent) if parent else None,
-            ThreadId(worker) if worker else None,
-            None if call == UNSEEN else ns(birth_ticks(made)),
-            None if started is None else ns(started),
-            None if finished is None else ns(finished),
-            notified,
+        return self._make(
+            TaskId(number), self._known(made), _OUTCOMES[outcome], notified=outcome == NOTIFIED
         )
 
-    def _beginning(self, number: int) -> _Beginning:
-        """Return what the tasks of a call have in common, and remember it."""
-        state, call = self._state, self._state.calls[number]
-        if number == UNSEEN:
-            origin = TaskOrigin.UNSEEN
-        else:
-            origin = TaskOrigin.PROMISE if call.pool == NO_POOL else TaskOrigin.POOL
-        beginning = self._beginnings[number] = _Beginning(
-            origin,
-            PoolId(call.pool) if call.pool > 0 else None,
-            state.functions.get(call.function),
-            state.sites.get(call.site),
-            ThreadId(call.submitter) if call.submitter else None,
-        )
-        return beginning
+    def _known(self, made: int) -> int:
+        """Return the birth; what the tasks of its call have in common is known from here on."""
+        call = birth_call(made)
+        if call not in self._beginnings:
+            self._beginnings[call] = _beginning(self._state, call)
+        return made
+
+
+def _made(
+    beginnings: dict[int, _Beginning],
+    tick_ns: int,
+    number: TaskId,
+    made: int,
+    task_state: TaskState = TaskState.QUEUED,
+    *,
+    origin: TaskOrigin | None = None,
+    worker: int = 0,
+    started: int | None = None,
+    finished: int | None = None,
+    notified: bool = False,
+) -> Task:
+    """Return the task of a birth, whatever has become of the state since."""
+    call, parent = birth_call(made), birth_parent(made)
+    beginning = beginnings[call]
+    return Task(
+        number,
+        task_state,
+        origin or beginning.origin,
+        beginning.pool,
+        beginning.function,
+        beginning.site,
+        beginning.submitter,
+        TaskId(parent) if parent else None,
+        ThreadId(worker) if worker else None,
+        None if call == UNSEEN else in_ns(birth_ticks(made), tick_ns),
+        None if started is None else in_ns(started, tick_ns),
+        None if finished is None else in_ns(finished, tick_ns),
+        notified,
+    )
+
+
+def _beginning(state: State, number: int) -> _Beginning:
+    """Return what the tasks of a call have in common."""
+    call = state.calls[number]
+    if number == UNSEEN:
+        origin = TaskOrigin.UNSEEN
+    else:
+        origin = TaskOrigin.PROMISE if call.pool == NO_POOL else TaskOrigin.POOL
+    return _Beginning(
+        origin,
+        PoolId(call.pool) if call.pool > 0 else None,
+        state.functions.get(call.function),
+        state.sites.get(call.site),
+        ThreadId(call.submitter) if call.submitter else None,
+    )

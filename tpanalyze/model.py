@@ -7,6 +7,7 @@ comparable within one trace only.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType
@@ -323,7 +324,7 @@ class Snapshot:
 
     time_ns: int
     threads: dict[ThreadId, Thread] = field(default_factory=dict)
-    tasks: dict[TaskId, Task] = field(default_factory=dict)
+    tasks: Mapping[TaskId, Task] = field(default_factory=dict)
     pools: dict[PoolId, Pool] = field(default_factory=dict)
     all_threads_known: bool = False
     """True if every thread of the process that can run Python code is among `threads`; if not,

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from functools import cache, partial
 
 from tpanalyze.atoms import Atom, moves, released, resolves, taken
+from tpanalyze.compact import Each
 from tpanalyze.cores import RootCauses
+from tpanalyze.edges import Edges
 from tpanalyze.findings import Edge, Node, NodeKind, Party, Relation
 from tpanalyze.kinds.case import Case
 from tpanalyze.model import ObjectId, Snapshot, Task, TaskId, Thread, ThreadId
 from tpanalyze.waitgraph import WaitGraph, node_of
 
-EdgesFrom = Mapping[Node, Sequence[Edge]]
 Drawn = set[tuple[Node, Node]]
 
 
-def by_source(edges: Iterable[Edge]) -> EdgesFrom:
-    """Return the edges that leave each node, in their order."""
-    found: defaultdict[Node, list[Edge]] = defaultdict(list)
-    for edge in edges:
-        found[edge.source].append(edge)
-    return found
-
-
-def core_parties(case: Case, edges: EdgesFrom) -> tuple[Party, ...]:
+def core_parties(case: Case, edges: Edges) -> tuple[Party, ...]:
     """Return the blocked threads of the core, then its queued tasks.
 
     Together their edges are the picture of the core, each edge once: from a thread to what it
@@ -40,8 +33,8 @@ def core_parties(case: Case, edges: EdgesFrom) -> tuple[Party, ...]:
     return (*threads, *tasks)
 
 
-def _thread_party(case: Case, thread: Thread, edges: EdgesFrom, drawn: Drawn) -> Party:
-    own = edges.get(Node(NodeKind.THREAD, thread.id), ())
+def _thread_party(case: Case, thread: Thread, edges: Edges, drawn: Drawn) -> Party:
+    own = edges.leaving(Node(NodeKind.THREAD, thread.id))
     found: list[Edge] = []
     for edge in own:
         if _in_core(case, edge.target):
@@ -59,7 +52,7 @@ def _in_core(case: Case, node: Node) -> bool:
     return resolves(task) in case.core or taken(task) in case.core
 
 
-def _on_to_its_thread(edge: Edge, edges: EdgesFrom) -> list[Edge]:
+def _on_to_its_thread(edge: Edge, edges: Edges) -> list[Edge]:
     """Return the edges from a running task to its thread, from a promise to what it needs.
 
     And from a lock to the thread that has it.
@@ -67,17 +60,17 @@ def _on_to_its_thread(edge: Edge, edges: EdgesFrom) -> list[Edge]:
     if edge.target.kind not in (NodeKind.TASK, NodeKind.OBJECT):
         return []
     on = (Relation.HELD_BY, Relation.WAITS_FOR)  # the latter from a promise of an event loop
-    return [e for e in edges.get(edge.target, ()) if e.relation in on]
+    return [e for e in edges.leaving(edge.target) if e.relation in on]
 
 
-def _from_queue(case: Case, task: Task, edges: EdgesFrom, entered: set[Node]) -> list[Edge]:
+def _from_queue(case: Case, task: Task, edges: Edges, entered: set[Node]) -> list[Edge]:
     """Return the edge to the task's pool, and from there on if no task before it `entered` it."""
     found = []
-    for edge in edges.get(Node(NodeKind.TASK, task.id), ()):
+    for edge in edges.leaving(Node(NodeKind.TASK, task.id)):
         found.append(edge)
         if edge.target not in entered:
             entered.add(edge.target)
-            found += [e for e in edges.get(edge.target, ()) if _in_core(case, e.target)]
+            found += [e for e in edges.leaving(edge.target) if _in_core(case, e.target)]
     return found
 
 
@@ -101,9 +94,7 @@ def _task_party(task: Task, edges: Iterable[Edge], drawn: Drawn) -> Party:
     return Party(None, task.id, None, task.submitted_ns or 0, _new(edges, drawn))
 
 
-def victim_parties(
-    graph: WaitGraph, roots: RootCauses, core: int, edges: EdgesFrom
-) -> tuple[Party, ...]:
+def victim_parties(graph: WaitGraph, roots: RootCauses, core: int, edges: Edges) -> Sequence[Party]:
     """Return what is stuck behind the core with this index: the main thread, threads, tasks.
 
     The edges of a victim are the way it is stuck on: its wait, as far as it lies on the shortest
@@ -121,17 +112,26 @@ def victim_parties(
     parties = []
     for thread in threads:
         way = path(graph, roots, moves(thread), inside)
-        own = edges.get(Node(NodeKind.THREAD, thread), ())
+        own = edges.leaving(Node(NodeKind.THREAD, thread))
         found = [edge for edge in own if edge.target in way[1:]] or list(own[:1])
         found += [e for edge in tuple(found) for e in _on_to_its_thread(edge, edges)]
         parties.append(_with_path(thread_party(snapshot, thread, _new(found, drawn)), way))
-    for task in graph.stuck_tasks:
-        atom = resolves(task)
-        if roots.core_of.get(atom) == core and atom not in inside:
-            own = edges.get(Node(NodeKind.TASK, task), ())
-            party = _task_party(snapshot.tasks[task], own, drawn)
-            parties.append(_with_path(party, path(graph, roots, atom, inside)))
-    return tuple(parties)
+    queued = [
+        task
+        for one in graph.stuck_few
+        if roots.core_of.get(resolves(one)) == core and resolves(one) not in inside
+        for task in graph.all_like(one)
+    ]
+
+    way_from = cache(partial(path, graph, roots, core=inside))
+
+    def party(number: TaskId) -> Party:
+        task, node = snapshot.tasks[number], Node(NodeKind.TASK, number)
+        own = (e for e in edges.leaving(node) if (e.source, e.target) not in drawn)
+        way = way_from(graph.standing_for(resolves(number)))
+        return Party(None, number, None, task.submitted_ns or 0, tuple(own), (node, *way[1:]))
+
+    return Each(parties, sorted(queued), party)
 
 
 def _with_path(party: Party, way: tuple[Node, ...]) -> Party:

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tpanalyze.atoms import ANYBODY
+from tpanalyze.compact import Each
 from tpanalyze.describe import Words, at, duration, frame, listing, place
+from tpanalyze.edges import Edges
 from tpanalyze.findings import Advice, Edge, Finding, Node, NodeKind, Party, Relation, Verdict
 from tpanalyze.model import (
     FutureWait,
@@ -20,7 +22,7 @@ from tpanalyze.model import (
     TaskId,
     Thread,
 )
-from tpanalyze.parties import EdgesFrom, by_source, thread_party
+from tpanalyze.parties import thread_party
 from tpanalyze.signature import digest
 from tpanalyze.undecided import Standstill, standstills
 from tpanalyze.waitgraph import WaitGraph
@@ -29,7 +31,7 @@ KIND = "stalled"
 
 
 def stalled(
-    snapshot: Snapshot, graph: WaitGraph, standing: WaitGraph, edges: tuple[Edge, ...]
+    snapshot: Snapshot, graph: WaitGraph, standing: WaitGraph, edges: Edges
 ) -> list[Finding]:
     """Return a finding for each standstill, those with most victims first.
 
@@ -37,8 +39,7 @@ def stalled(
     in which what stands still does so for ever.
     """
     found = standstills(snapshot, standing)
-    leaving = by_source(edges) if found else {}
-    stalls = [_Stalled(snapshot, graph, leaving, each) for each in found]
+    stalls = [_Stalled(snapshot, graph, edges, each) for each in found]
     findings = [stall.finding() for stall in stalls if not stall.has_just_begun]
     return sorted(findings, key=lambda finding: -len(finding.victims))
 
@@ -47,9 +48,9 @@ class _Stalled:
     """One standstill, in words."""
 
     def __init__(
-        self, snapshot: Snapshot, graph: WaitGraph, leaving: EdgesFrom, found: Standstill
+        self, snapshot: Snapshot, graph: WaitGraph, edges: Edges, found: Standstill
     ) -> None:
-        self._snapshot, self._graph, self._leaving = snapshot, graph, leaving
+        self._snapshot, self._graph, self._edges = snapshot, graph, edges
         self._words = Words.of(snapshot)
         self._found = found
         waiting = [t for t in found.behind if self._is_for_a_promise(snapshot.threads[t])]
@@ -80,9 +81,10 @@ class _Stalled:
             summary=self._summary(),
             because=tuple(self._because()),
             core=tuple(self._party(thread) for thread in self._core),
-            victims=(
-                *(self._party(thread) for thread in self._behind),
-                *(self._queued(task) for task in self._found.queued),
+            victims=Each(
+                tuple(self._party(thread) for thread in self._behind),
+                self._found.queued,
+                self._queued,
             ),
             pools=self._pools(),
             advice=self._advice(),
@@ -220,11 +222,11 @@ class _Stalled:
         return Party(None, task, None, known.submitted_ns or 0, own)
 
     def _edges_of(self, node: Node) -> tuple[Edge, ...]:
-        own = list(self._leaving.get(node, ()))
+        own = list(self._edges.leaving(node))
         own += [
             held
             for edge in tuple(own)
-            for held in self._leaving.get(edge.target, ())
+            for held in self._edges.leaving(edge.target)
             if held.relation is Relation.HELD_BY
         ]
         return tuple(own)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from tpanalyze.atoms import frees
 from tpanalyze.describe import Words, at, counted, duration, listing, moment
-from tpanalyze.findings import Advice, Edge, Finding, Node, NodeKind, Party, Relation, Verdict
+from tpanalyze.edges import Edges
+from tpanalyze.findings import Advice, Finding, Node, NodeKind, Party, Relation, Verdict
 from tpanalyze.model import FutureWait, Pool, Snapshot, Task, TaskState, Thread, ThreadState
-from tpanalyze.parties import EdgesFrom, by_source, thread_party
+from tpanalyze.parties import thread_party
 from tpanalyze.signature import digest
 from tpanalyze.undecided import LONG_NS
 from tpanalyze.waitgraph import WaitGraph
@@ -18,7 +19,7 @@ from tpanalyze.waitgraph import WaitGraph
 KIND = "starving"
 
 
-def starving(snapshot: Snapshot, standing: WaitGraph, edges: tuple[Edge, ...]) -> list[Finding]:
+def starving(snapshot: Snapshot, standing: WaitGraph, edges: Edges) -> list[Finding]:
     """Return a finding for each pool whose queue starves, by number.
 
     `standing` is the wait-for graph in which what stands still does so for ever.
@@ -28,9 +29,8 @@ def starving(snapshot: Snapshot, standing: WaitGraph, edges: tuple[Edge, ...]) -
         for _, pool in sorted(snapshot.pools.items())
         if (task := _hungry(snapshot, standing, pool)) is not None
     ]
-    leaving = by_source(edges) if hungry else {}
     words = Words.of(snapshot)
-    return [_finding(snapshot, words, leaving, pool, task) for pool, task in hungry]
+    return [_finding(snapshot, words, edges, pool, task) for pool, task in hungry]
 
 
 def _workers(snapshot: Snapshot, pool: Pool) -> list[Thread]:
@@ -55,9 +55,7 @@ def _hungry(snapshot: Snapshot, graph: WaitGraph, pool: Pool) -> Task | None:
     return first if snapshot.time_ns - max(begun) >= LONG_NS else None
 
 
-def _finding(
-    snapshot: Snapshot, words: Words, leaving: EdgesFrom, pool: Pool, task: Task
-) -> Finding:
+def _finding(snapshot: Snapshot, words: Words, edges: Edges, pool: Pool, task: Task) -> Finding:
     since_ns = task.submitted_ns or 0
     waiting = [
         thread
@@ -67,9 +65,9 @@ def _finding(
         and task.id in thread.wait.futures
     ]
     workers = _workers(snapshot, pool)
-    own = leaving.get(Node(NodeKind.TASK, task.id), ())
+    own = edges.leaving(Node(NodeKind.TASK, task.id))
     held = [
-        e for e in leaving.get(Node(NodeKind.POOL, pool.id), ()) if e.relation is Relation.HELD_BY
+        e for e in edges.leaving(Node(NodeKind.POOL, pool.id)) if e.relation is Relation.HELD_BY
     ]
     return Finding(
         verdict=Verdict.STARVING,
@@ -79,7 +77,7 @@ def _finding(
         because=tuple(_because(snapshot, words, pool, task)),
         core=(Party(None, task.id, None, since_ns, (*own, *held)),),
         victims=tuple(
-            thread_party(snapshot, t.id, tuple(leaving.get(Node(NodeKind.THREAD, t.id), ())))
+            thread_party(snapshot, t.id, tuple(edges.leaving(Node(NodeKind.THREAD, t.id))))
             for t in waiting
         ),
         pools=(pool.id,),

@@ -4,7 +4,7 @@ Plain data: :mod:`tpanalyze.replay` changes it event by event, :mod:`tpanalyze.f
 values of :mod:`tpanalyze.model` of it.  Times are in ticks, 0 is "not known" or "none".
 
 A task is kept where it is found next: in ``queued`` until it starts, then in its thread, then in
-``done``.  What is known of its beginning is one integer, its *birth* (see :func:`birth`): 40 bytes,
+``done``.  What is known of its beginning is one integer, its *birth* (see :func:`birth`): 32 bytes,
 so that a queue of millions fits, where an object would take several hundred.
 """
 
@@ -35,14 +35,16 @@ PASSED: Final = 5
 """of a thread's task only: it has passed its outcome on"""
 
 _OUTCOME_BITS: Final = 3
-_CALL_BITS: Final = 32
+_LOW_CALL_BITS: Final = 20
+_TICKS_BITS: Final = 96
 _PARENT_BITS: Final = 40
-_PARENT_SHIFT: Final = _OUTCOME_BITS + _CALL_BITS
-TICKS_SHIFT: Final = _PARENT_SHIFT + _PARENT_BITS
-CALL_UNIT: Final = 1 << _OUTCOME_BITS
+TICKS_SHIFT: Final = _OUTCOME_BITS + _LOW_CALL_BITS
+_PARENT_SHIFT: Final = TICKS_SHIFT + _TICKS_BITS
+_HIGH_CALL_SHIFT: Final = _PARENT_SHIFT + _PARENT_BITS
 PARENT_UNIT: Final = 1 << _PARENT_SHIFT
-OUTCOME_MASK: Final = CALL_UNIT - 1
-CALL_MASK: Final = (1 << _CALL_BITS) - 1
+OUTCOME_MASK: Final = (1 << _OUTCOME_BITS) - 1
+_LOW_CALL_MASK: Final = (1 << _LOW_CALL_BITS) - 1
+_TICKS_MASK: Final = (1 << _TICKS_BITS) - 1
 LAST_TASK: Final = (1 << _PARENT_BITS) - 1
 """The highest number a task may have."""
 
@@ -67,22 +69,25 @@ UNSEEN: Final = 0
 """Number of the call of futures that nothing is known of."""
 
 
-def birth(ticks: int, parent: int, call: int) -> int:
+def birth(ticks: int, parent: int, call: int = 0) -> int:
     """Return when, in which task and by which call a task came to be, as one integer.
 
-    From its low end: 3 bits for the outcome (0 here), 32 for the number of the call, 40 for the
-    parent, and the ticks, which may be negative.
+    From its low end: 3 bits for the outcome (0 here), the 20 low ones of the number of the call, 96
+    for the ticks, which may be negative, 40 for the parent, and the rest of the call.  What is most
+    often 0 stands highest: 32 bytes hold a task that no task has submitted, in a run of hours.
 
-    >>> made = birth(-5, 7, 9) | FAILED
-    >>> birth_ticks(made), birth_parent(made), birth_call(made), made & OUTCOME_MASK
-    (-5, 7, 9, 2)
+    >>> made = birth(-5, 7, 1 << 31) | FAILED
+    >>> birth_ticks(made), birth_parent(made), birth_call(made) == 1 << 31, made & OUTCOME_MASK
+    (-5, 7, True, 2)
     """
-    return ticks << TICKS_SHIFT | parent << _PARENT_SHIFT | call << _OUTCOME_BITS
+    low = (ticks & _TICKS_MASK) << TICKS_SHIFT | (call & _LOW_CALL_MASK) << _OUTCOME_BITS
+    return low | parent << _PARENT_SHIFT | call >> _LOW_CALL_BITS << _HIGH_CALL_SHIFT
 
 
 def birth_ticks(birth: int) -> int:
     """Return when it was."""
-    return birth >> TICKS_SHIFT
+    ticks = birth >> TICKS_SHIFT & _TICKS_MASK
+    return ticks - (ticks >> _TICKS_BITS - 1 << _TICKS_BITS)
 
 
 def birth_parent(birth: int) -> int:
@@ -92,7 +97,8 @@ def birth_parent(birth: int) -> int:
 
 def birth_call(birth: int) -> int:
     """Return the number of the call."""
-    return birth >> _OUTCOME_BITS & CALL_MASK
+    low = birth >> _OUTCOME_BITS & _LOW_CALL_MASK
+    return low | birth >> _HIGH_CALL_SHIFT << _LOW_CALL_BITS
 
 
 class Occupation(NamedTuple):
@@ -240,7 +246,8 @@ class State:
     quiet: int = 0
     """when the first look was of those since which nothing has happened"""
     calls: list[Call] = field(default_factory=lambda: [Call()])
-    call_numbers: dict[tuple[int, int, int, int], int] = field(default_factory=dict)
+    call_births: dict[tuple[int, int, int, int], int] = field(default_factory=dict)
+    """what the births of their tasks have in common"""
 
     created: NumberSet = field(default_factory=NumberSet)
     """the numbers of all tasks and promises there ever were"""
@@ -328,7 +335,7 @@ class State:
 
     def ns(self, ticks: int) -> int:
         """Return a number of ticks in nanoseconds; never more than 64 bits can hold."""
-        return max(-_FAR_NS, min(ticks * self.tick_ns, _FAR_NS))
+        return in_ns(ticks, self.tick_ns)
 
     def awaited_ranges(self) -> set[tuple[int, ...]]:
         """Return the futures of every wait in progress, each set of them once."""
@@ -351,6 +358,11 @@ class State:
 
 _DONE_AT_LEAST: Final = 8192
 _FAR_NS: Final = 1 << 62
+
+
+def in_ns(ticks: int, tick_ns: int) -> int:
+    """Return a number of ticks in nanoseconds; never more than 64 bits can hold."""
+    return max(-_FAR_NS, min(ticks * tick_ns, _FAR_NS))
 
 
 def members(ranges: tuple[int, ...], among: dict[int, int]) -> list[int]:

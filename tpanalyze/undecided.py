@@ -31,7 +31,6 @@ from tpanalyze.model import (
     Snapshot,
     Task,
     TaskId,
-    TaskState,
     Thread,
     ThreadId,
     ThreadState,
@@ -66,7 +65,7 @@ def if_all_stands_still(snapshot: Snapshot, graph: WaitGraph) -> WaitGraph:
     And in which each lock is released by its owner, if it is.  `graph` is the snapshot's own, and
     the same if nothing stands still and nobody waits for a lock that others may release.
     """
-    still = frozenset(_still(snapshot))
+    still = frozenset(_still(graph.few))
     if not still and not any(a_lock_may_be_released_by_any_thread_that_moves(snapshot)):
         return graph
     sources = [s for s in RULES if s is not a_lock_may_be_released_by_any_thread_that_moves]
@@ -128,7 +127,7 @@ def standstills(snapshot: Snapshot, graph: WaitGraph) -> list[Standstill]:
 
     `graph` is that of :func:`if_all_stands_still`.
     """
-    still = frozenset(_still(snapshot)) | frozenset(_wants_what_others_may_release(snapshot))
+    still = frozenset(_still(graph.few)) | frozenset(_wants_what_others_may_release(snapshot))
     groups: list[tuple[set[Atom], set[Atom]]] = []
     for waiter in _waiters(snapshot, graph):
         causes = still.intersection(_leads_to(graph, waiter))
@@ -140,7 +139,7 @@ def standstills(snapshot: Snapshot, graph: WaitGraph) -> list[Standstill]:
             causes |= group[0]
             waiters |= group[1]
         groups.append((set(causes), waiters))
-    return [_standstill(causes, waiters) for causes, waiters in groups]
+    return [_standstill(graph, causes, waiters) for causes, waiters in groups]
 
 
 def _wants_what_others_may_release(snapshot: Snapshot) -> Iterator[Atom]:
@@ -165,10 +164,16 @@ def _waiters(snapshot: Snapshot, graph: WaitGraph) -> Iterator[Atom]:
         waits_long = owed and wait is not None and _is_long(snapshot, wait.since_ns)
         if waits_long and graph.is_stuck(moves(thread.id)):
             yield moves(thread.id)
-    for task in snapshot.tasks.values():
-        queued_long = task.state is TaskState.QUEUED and _is_long(snapshot, task.submitted_ns)
-        if queued_long and graph.is_stuck(resolves(task.id)):
-            yield resolves(task.id)
+    for task in graph.stuck_few:
+        if next(_queued_long(graph, task), None) is not None:
+            yield resolves(task)
+
+
+def _queued_long(graph: WaitGraph, task: TaskId) -> Iterator[TaskId]:
+    """Yield those that have long been queued of the tasks that are like this one."""
+    known = graph.snapshot
+    alike = graph.all_like(task)
+    return (one for one in alike if _is_long(known, known.tasks[one].submitted_ns))
 
 
 def _leads_to(graph: WaitGraph, waiter: Atom) -> list[Atom]:
@@ -176,11 +181,12 @@ def _leads_to(graph: WaitGraph, waiter: Atom) -> list[Atom]:
     return reachable([waiter], lambda atom: [a for a in graph.hindrances(atom) if a != ANYBODY])
 
 
-def _standstill(causes: set[Atom], waiters: set[Atom]) -> Standstill:
+def _standstill(graph: WaitGraph, causes: set[Atom], waiters: set[Atom]) -> Standstill:
     def threads(atoms: set[Atom]) -> tuple[ThreadId, ...]:
         return tuple(ThreadId(a.id) for a in sorted(atoms) if a.kind is AtomKind.MOVES)
 
     def tasks(atoms: set[Atom]) -> tuple[TaskId, ...]:
         return tuple(TaskId(a.id) for a in sorted(atoms) if a.kind is AtomKind.RESOLVES)
 
-    return Standstill(threads(causes), tasks(causes), threads(waiters - causes), tasks(waiters))
+    queued = sorted(task for one in tasks(waiters) for task in _queued_long(graph, one))
+    return Standstill(threads(causes), tasks(causes), threads(waiters - causes), tuple(queued))

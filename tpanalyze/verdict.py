@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import Final
 
 from tpanalyze.certainty import certain_by, certain_since_ns, conditions
 from tpanalyze.cores import RootCauses, root_causes
 from tpanalyze.describe import Words
-from tpanalyze.edges import edges
-from tpanalyze.findings import Finding, Party, Report, Verdict
+from tpanalyze.edges import Edges
+from tpanalyze.findings import Finding, Report, Verdict
 from tpanalyze.kinds import kind_of
 from tpanalyze.kinds.case import Case
 from tpanalyze.kinds.phrases import proof, sentence, stuck
-from tpanalyze.model import Header, PoolId, PoolRole, Quality, Snapshot
-from tpanalyze.parties import EdgesFrom, by_source, core_parties, victim_parties
+from tpanalyze.model import Header, PoolId, PoolRole, Quality, Snapshot, Thread
+from tpanalyze.parties import core_parties, victim_parties
 from tpanalyze.signature import signature
 from tpanalyze.stalled import stalled
 from tpanalyze.starving import starving
@@ -32,22 +33,21 @@ def analyse(snapshot: Snapshot, header: Header, quality: Quality, trace: str) ->
     """
     graph = build(snapshot)
     roots = root_causes(graph)
-    every_edge = edges(snapshot)
-    leaving = by_source(every_edge) if roots.cores else {}
+    edges = Edges(snapshot)
     words = Words.of(snapshot)
     cases = [Case.of(graph, words, core) for core in roots.cores]
     findings = [
-        _deadlock(case, roots, number, leaving, quality)
+        _deadlock(case, roots, number, edges, quality)
         for number, case in enumerate(cases)
         if not is_parked(case)
     ]
     findings.sort(key=lambda finding: -len(finding.victims))
     if not findings and quality.ended != PROGRAM_ENDED:
         standing = if_all_stands_still(snapshot, graph)
-        findings = stalled(snapshot, graph, standing, every_edge)
-        findings += starving(snapshot, standing, every_edge)
+        findings = stalled(snapshot, graph, standing, edges)
+        findings += starving(snapshot, standing, edges)
     verdict = findings[0].verdict if findings else Verdict.NONE
-    return Report(trace, header, quality, snapshot, verdict, tuple(findings), every_edge)
+    return Report(trace, header, quality, snapshot, verdict, tuple(findings), edges)
 
 
 def is_parked(case: Case) -> bool:
@@ -68,42 +68,43 @@ def _deadlock(
     case: Case,
     roots: RootCauses,
     number: int,
-    leaving: EdgesFrom,
+    edges: Edges,
     quality: Quality,
 ) -> Finding:
     kind = kind_of(case)
-    core = core_parties(case, leaving)
-    victims = victim_parties(case.graph, roots, number, leaving)
+    core = core_parties(case, edges)
+    victims = victim_parties(case.graph, roots, number, edges)
+    threads = [
+        case.snapshot.threads[party.thread]
+        for party in takewhile(lambda party: party.thread is not None, victims)
+        if party.thread is not None
+    ]
     return Finding(
         verdict=Verdict.DEADLOCK,
         kind=kind.slug,
         certain_since_ns=certain_since_ns(case),
         certain_by=certain_by(case),
         summary=sentence(kind.summary(case)),
-        because=(*proof(case), *_main_too(case, victims)),
+        because=(*proof(case), *_main_too(case, threads)),
         core=core,
         victims=victims,
-        pools=_pools(case, victims),
+        pools=_pools(case, threads),
         advice=kind.advice(case),
         conditions=conditions(case, quality),
         signature=signature(kind.slug, case),
     )
 
 
-def _main_too(case: Case, victims: tuple[Party, ...]) -> tuple[str, ...]:
+def _main_too(case: Case, behind: list[Thread]) -> tuple[str, ...]:
     """Return a sentence for the main thread if it hangs behind the core."""
-    threads = [case.snapshot.threads[p.thread] for p in victims if p.thread is not None]
     return tuple(
-        sentence(f"{stuck(case, thread)}, and so hangs as well")
-        for thread in threads
-        if thread.main
+        sentence(f"{stuck(case, thread)}, and so hangs as well") for thread in behind if thread.main
     )
 
 
-def _pools(case: Case, victims: tuple[Party, ...]) -> tuple[PoolId, ...]:
+def _pools(case: Case, behind: list[Thread]) -> tuple[PoolId, ...]:
     """Return the pools that have a part in it; loops and handlers are none to show."""
-    threads = [thread.pool for thread in case.threads]
-    threads += [case.snapshot.threads[p.thread].pool for p in victims if p.thread is not None]
+    threads = [thread.pool for thread in (*case.threads, *behind)]
     tasks = [task.pool for task in (*case.queued, *case.running)]
     drained = [pool for _, wait in case.drains for pool in wait.pools]
     found = {pool for pool in (*threads, *tasks, *drained) if pool is not None}

@@ -7,13 +7,14 @@ run can still bring about; every other atom stays false in every continuation (T
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from tpanalyze.alike import one_of_each
 from tpanalyze.atoms import Atom, AtomKind, moves, resolves
 from tpanalyze.findings import Node, NodeKind
 from tpanalyze.horn import Rule, by_head, least_fixpoint
-from tpanalyze.model import Snapshot, TaskId, TaskState, ThreadId, ThreadState
+from tpanalyze.model import PoolId, Snapshot, TaskId, TaskState, ThreadId, ThreadState
 from tpanalyze.rules import RULES, RuleSource
 
 _NODE_KINDS: Mapping[AtomKind, NodeKind] = {
@@ -36,15 +37,26 @@ class WaitGraph:
     """the rules of each atom that has any"""
     progress: Mapping[Atom, Rule]
     """every atom that can come true, with a rule it does so by, in an order in which it can"""
+    few: Snapshot
+    """what the rules are of: the snapshot with one for all queued tasks that are alike"""
+    stand_ins: Mapping[PoolId, TaskId]
+    """which task that is, in each pool that has any; see :mod:`tpanalyze.alike`"""
+
+    def standing_for(self, atom: Atom) -> Atom:
+        """Return the atom that rules speak of in its place: itself, or that of a stand-in."""
+        if atom.kind is not AtomKind.RESOLVES or atom.id in self.few.tasks:
+            return atom
+        task = self.snapshot.tasks.get(TaskId(atom.id))
+        return atom if task is None or task.pool is None else resolves(self.stand_ins[task.pool])
 
     def is_stuck(self, atom: Atom) -> bool:
         """Return whether no continuation makes the atom true."""
-        return atom not in self.progress
+        return self.standing_for(atom) not in self.progress
 
     def hindrances(self, atom: Atom) -> tuple[Atom, ...]:
         """Return what would have to come true first, and cannot: the stuck part of its rules."""
-        stuck = (a for rule in self.rules.get(atom, ()) for a in rule.body if self.is_stuck(a))
-        return tuple(dict.fromkeys(stuck))
+        rules = self.rules.get(self.standing_for(atom), ())
+        return tuple(dict.fromkeys(a for rule in rules for a in rule.body if self.is_stuck(a)))
 
     @property
     def stuck_threads(self) -> tuple[ThreadId, ...]:
@@ -55,14 +67,28 @@ class WaitGraph:
     @property
     def stuck_tasks(self) -> tuple[TaskId, ...]:
         """The queued tasks that no continuation starts, smallest number first."""
-        queued = (t.id for t in self.snapshot.tasks.values() if t.state is TaskState.QUEUED)
+        return tuple(sorted(task for one in self.stuck_few for task in self.all_like(one)))
+
+    @property
+    def stuck_few(self) -> tuple[TaskId, ...]:
+        """The same, one for all that are alike."""
+        queued = (t.id for t in self.few.tasks.values() if t.state is TaskState.QUEUED)
         return tuple(sorted(task for task in queued if self.is_stuck(resolves(task))))
+
+    def all_like(self, task: TaskId) -> Iterator[TaskId]:
+        """Yield the task, and those that it stands in for."""
+        yield task
+        pool = self.few.tasks[task].pool
+        if pool is not None and self.stand_ins.get(pool) == task:
+            known, few = self.snapshot.tasks, self.few.tasks
+            yield from (n for n in self.snapshot.pools[pool].queue if n not in few and n in known)
 
 
 def build(snapshot: Snapshot, sources: Iterable[RuleSource] = RULES) -> WaitGraph:
     """Return the wait-for graph of the snapshot.  Cost: linear in the size of the snapshot."""
-    rules = [rule for source in sources for rule in source(snapshot)]
-    return WaitGraph(snapshot, by_head(rules), least_fixpoint(rules))
+    few, stand_ins = one_of_each(snapshot)
+    rules = [rule for source in sources for rule in source(few)]
+    return WaitGraph(snapshot, by_head(rules), least_fixpoint(rules), few, stand_ins)
 
 
 def node_of(atom: Atom) -> Node | None:
@@ -105,7 +131,7 @@ def why(graph: WaitGraph, node: Node) -> tuple[Step, ...]:
     for atom in agenda:  # grows while it is walked
         if atom in steps:
             continue
-        rule = graph.progress.get(atom)
+        rule = graph.progress.get(graph.standing_for(atom))
         if rule is not None:
             steps[atom] = _step_that_follows(graph, atom, rule)
         else:
@@ -116,13 +142,12 @@ def why(graph: WaitGraph, node: Node) -> tuple[Step, ...]:
 
 def _step_that_follows(graph: WaitGraph, atom: Atom, rule: Rule) -> Step:
     order = {a: i for i, a in enumerate(graph.progress)}
-    earlier = sorted(
-        (a for a in rule.body if a in order and order[a] < order[atom]), key=order.__getitem__
-    )
+    own = order[graph.standing_for(atom)]
+    earlier = sorted((a for a in rule.body if a in order and order[a] < own), key=order.__getitem__)
     return Step(atom, rule.reason, tuple(earlier[: rule.need]), possible=True)
 
 
 def _step_that_never_follows(graph: WaitGraph, atom: Atom) -> Step:
-    rules = graph.rules.get(atom, ())
+    rules = graph.rules.get(graph.standing_for(atom), ())
     reason = ", or ".join(rule.reason for rule in rules)
     return Step(atom, reason, graph.hindrances(atom), possible=False)

@@ -7,7 +7,6 @@ from typing import Final
 from tpanalyze.events.scene import Handler, Scene
 from tpanalyze.intervals import busy, queued
 from tpanalyze.state import (
-    CALL_UNIT,
     CANCELLED,
     FAILED,
     FINISHED,
@@ -38,7 +37,7 @@ class TaskEvents:
         self._emit = scene.emit
         self._state = state = scene.state
         self._created, self._queued, self._done = state.created, state.queued, state.done
-        self._cancelled, self._call_numbers = state.cancelled, state.call_numbers
+        self._cancelled, self._calls = state.cancelled, state.call_births
         self.handlers: Final[dict[int, Handler]] = {
             schema.SUBMIT: self._submit,
             schema.PROMISE: self._promise,
@@ -57,7 +56,7 @@ class TaskEvents:
 
     def _submit(self, row: list[int], thread: ThreadRecord, ticks: int) -> None:
         _, _, submitter, task, pool, function, site = row
-        call = self._call_numbers.get((submitter, pool, function, site))
+        call = self._calls.get((submitter, pool, function, site))
         if call is None:
             call = self._new_call(submitter, pool, function, site)
         created = self._created
@@ -68,15 +67,19 @@ class TaskEvents:
             self._state.suspended.pop(task, None)
         elif not self._create(task):
             return
-        self._queued[task] = ticks << TICKS_SHIFT | thread.task * PARENT_UNIT | call * CALL_UNIT
+        self._queued[task] = (  # to call `birth` would be dear here
+            ticks << TICKS_SHIFT | thread.task * PARENT_UNIT | call
+            if ticks >= 0
+            else birth(ticks, thread.task) | call
+        )
 
     def _promise(self, row: list[int], thread: ThreadRecord, ticks: int) -> None:
         _, _, maker, task, site = row
-        call = self._call_numbers.get((maker, NO_POOL, 0, site))
+        call = self._calls.get((maker, NO_POOL, 0, site))
         if call is None:
             call = self._new_call(maker, NO_POOL, 0, site)
         if self._create(task):
-            self._state.promises[task] = birth(ticks, thread.task, call)
+            self._state.promises[task] = birth(ticks, thread.task) | call
 
     def _adopt(self, row: list[int], _thread: ThreadRecord, _ticks: int) -> None:
         _, _, _, task, function = row
@@ -89,13 +92,13 @@ class TaskEvents:
     def _as_call(self, made: int, pool: int, function: int) -> int:
         """Return the birth of a promise that turned out to be that of a call."""
         of = self._state.calls[birth_call(made)]
-        call = self._call_numbers.get((of.submitter, pool, function, of.site))
+        call = self._calls.get((of.submitter, pool, function, of.site))
         if call is None:
             call = self._new_call(of.submitter, pool, function, of.site)
-        return birth(birth_ticks(made), birth_parent(made), call)
+        return birth(birth_ticks(made), birth_parent(made)) | call
 
     def _new_call(self, submitter: int, pool: int, function: int, site: int) -> int:
-        """Return a number for a call that is made for the first time."""
+        """Return the birth of a call that is made for the first time."""
         state, scene = self._state, self._scene
         if pool not in (0, NO_POOL):
             scene.pool(pool)
@@ -103,10 +106,9 @@ class TaskEvents:
             scene.loss("unknown-function", f"function {function} is called, but is not defined")
         if site and site not in state.sites:
             scene.loss("unknown-site", f"site {site} is named, but is not defined")
-        number = len(state.calls)
+        made = self._calls[submitter, pool, function, site] = birth(0, 0, len(state.calls))
         state.calls.append(Call(submitter, pool, function, site))
-        self._call_numbers[submitter, pool, function, site] = number
-        return number
+        return made
 
     def _create(self, task: int) -> bool:
         """Note that the number is taken; return False if it cannot be."""

@@ -233,8 +233,8 @@ def enough_workers(case: Case, pool: Pool) -> tuple[int, int]:
     functions_ = {
         case.words.function_of(thread.task) for thread in blocked if thread.task is not None
     }
-    queue = [task for number_ in pool.queue if (task := case.snapshot.tasks.get(number_))]
-    alike = sum(case.words.function_of(t.id) in functions_ for t in queue if t.function)
+    queue = (case.snapshot.tasks.get(number_) for number_ in pool.queue)
+    alike = sum(t.function.name in functions_ for t in queue if t is not None and t.function)
     least = len(blocked) + 1
     return least, least + alike
 

@@ -53,6 +53,7 @@ A site is a list of frames, innermost first, each with ``file``, ``line``, ``fun
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -75,7 +76,6 @@ from tpanalyze.model import (
     ThreadState,
     Wait,
 )
-from tpanalyze.parties import by_source
 from tpanalyze.rules.ask import occupied_workers
 
 REPORT_VERSION: Final = 1
@@ -148,9 +148,11 @@ def _step(step: Step | None) -> Json:
 
 
 def _threads(report: Report) -> Json:
-    leaving = by_source(report.edges)
+    leaving: defaultdict[Node, list[Edge]] = defaultdict(list)
+    for edge in report.edges:
+        leaving[edge.source].append(edge)
     return [
-        _thread(report.snapshot, thread, leaving.get(Node(NodeKind.THREAD, number), ()))
+        _thread(report.snapshot, thread, leaving[Node(NodeKind.THREAD, number)])
         for number, thread in sorted(report.snapshot.threads.items())
     ]
 

@@ -5,7 +5,7 @@ No input or output, no clock: the same report gives the same text.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -239,9 +239,16 @@ class _Text:
         if len(victims) <= self._options.fold_above:
             yield from self._page.items([self._victim(party) for party in victims])
         else:
-            for group in self._alike(victims):
-                more = "" if len(group) == 1 else f"; {len(group) - 1} more do the same"
-                yield from self._page.item(self._victim(group[0]) + more)
+            first: dict[tuple[str, ...], Party] = {}
+            count: Counter[tuple[str, ...]] = Counter()
+            for party in victims:
+                likeness = self._likeness(party)
+                first.setdefault(likeness, party)
+                count[likeness] += 1
+            for likeness, party in first.items():
+                more = count[likeness] - 1
+                rest = f"; {more} more do the same" if more else ""
+                yield from self._page.item(self._victim(party) + rest)
         yield ""
 
     def _victim(self, party: Party) -> str:
