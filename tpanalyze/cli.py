@@ -360,6 +360,7 @@ def _analyse_and_write(trace: str, options: Options, family: tuple[Relative, ...
     """Analyse a trace, print the report, and write what is wanted to where it is wanted."""
     from tpanalyze.analysis import analyze, load  # noqa: PLC0415  # --help need not wait for it
     from tpanalyze.reader import size_of  # noqa: PLC0415
+    from tpanalyze.verdict import at_hand  # noqa: PLC0415
 
     source, at_ns = _source(trace), _nanoseconds(options.at_s)
     products = [PRODUCTS[name] for name in options.paths]
@@ -372,6 +373,8 @@ def _analyse_and_write(trace: str, options: Options, family: tuple[Relative, ...
             report: Report = run.report
         else:
             report = analyze(source, at_ns=at_ns, on_read=meter.read)
+    if products:
+        report = at_hand(report)
     written = []
     for name, given in options.paths.items():
         path = _place(trace, name) if given == BESIDE else given

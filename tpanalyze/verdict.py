@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import takewhile
 from typing import Final
 
@@ -48,6 +49,13 @@ def analyse(snapshot: Snapshot, header: Header, quality: Quality, trace: str) ->
         findings += starving(snapshot, standing, edges)
     verdict = findings[0].verdict if findings else Verdict.NONE
     return Report(trace, header, quality, snapshot, verdict, tuple(findings), edges)
+
+
+def at_hand(report: Report) -> Report:
+    """Return the same report with its tasks and victims made, for who goes over them repeatedly."""
+    snapshot = replace(report.snapshot, tasks=dict(report.snapshot.tasks))
+    findings = tuple(replace(each, victims=tuple(each.victims)) for each in report.findings)
+    return replace(report, snapshot=snapshot, findings=findings, edges=Edges(snapshot))
 
 
 def is_parked(case: Case) -> bool:
