@@ -105,6 +105,14 @@ def test_a_new_thread_with_the_system_s_number_of_an_old_one_is_there(
     assert looks(alone) == counted
 
 
+def test_the_thread_that_looks_may_be_the_one_that_ends(
+    alone: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compat, "began", lambda _: 0)  # where the system does not tell
+    alone.names.gone()
+    assert looks(alone) == [CENSUS]
+
+
 def test_a_thread_began_before_now_where_the_system_tells() -> None:
     began = compat.began(threading.get_native_id())
     assert began is None or 0 < began <= compat.ticks_since_boot()

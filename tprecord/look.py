@@ -88,7 +88,7 @@ class Look:
                 ended.pop(ident, None)
                 continue
             began = compat.began(native_id)
-            if began is None or 0 < began <= said:
+            if began is None or 0 < began <= said or ident == get_ident():
                 threads.discard(native_id)
         return len(threads)
 
