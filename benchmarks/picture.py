@@ -81,6 +81,8 @@ def _legend(groups: list[Group]) -> Iterator[str]:
         yield f'<rect x="{x}" y="40" width="12" height="12" rx="2" fill="{COLOURS[name]}"/>'
         yield f'<text x="{x + 17}" y="50">{escape(name)}</text>'
         x += 40 + 7 * len(name)
+    yield f'<line class="spread" x1="{x}" y1="46" x2="{x + 14}" y2="46"/>'
+    yield f'<text x="{x + 19}" y="50">between the quartiles</text>'
 
 
 def _axis(scale: float, height: int) -> Iterator[str]:
@@ -89,7 +91,7 @@ def _axis(scale: float, height: int) -> Iterator[str]:
         x = LEFT + half / 2 * scale
         kind = "axis" if half in (0, 2) else "grid"
         yield f'<line class="{kind}" x1="{x:.1f}" y1="{TOP - 8}" x2="{x:.1f}" y2="{bottom}"/>'
-        yield f'<text x="{x:.1f}" y="{bottom + 15}" text-anchor="middle">{half / 2:g}</text>'
+        yield f'<text x="{x:.1f}" y="{bottom + 15}" text-anchor="middle">{half / 2:g} ×</text>'
 
 
 def _bar(bar: Bar, y: int, scale: float) -> Iterator[str]:

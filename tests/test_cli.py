@@ -118,6 +118,33 @@ def test_explain_of_nobody_says_who_there_is(
     assert "load_page" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("sample", "word", "said"),
+    [
+        ("threadpool_apply", "ThreadPool-1", "Pool ThreadPool-1 can never get a free worker"),
+        ("threadpool_apply", "pool ThreadPool-1", "Pool ThreadPool-1 can never"),
+        ("threadpool_apply", "worker Thread-1 (worker)", "Worker Thread-1 (worker), which waits"),
+        (
+            "process_pool",
+            "process pool ProcessPoolExecutor-1",
+            "Process pool ProcessPoolExecutor-1",
+        ),
+    ],
+)
+def test_what_the_report_calls_a_thing_can_be_asked_for_by_that_name(
+    sample: str, word: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([str(ROOT / "traces" / sample / "trace.jsonl"), "--explain", word]) == 0
+    assert capsys.readouterr().out.startswith(said)
+
+
+def test_who_asks_for_nothing_there_is_told_of_threads_and_pools_before_tasks(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run([str(ROOT / "traces" / "two_pools" / "trace.jsonl"), "--explain", "xyzzy"]) == 2
+    assert "there are MainThread, main, disk_0, net_0, disk, net, " in capsys.readouterr().err
+
+
 def test_a_file_of_somebody_else_is_not_replaced_but_one_of_ours_is(trace: Path) -> None:
     picture = trace.with_suffix(".svg")
     picture.write_text("my drawing")

@@ -189,3 +189,20 @@ def test_it_prints_with_the_timeline_and_without_buttons(tab: Browser, place: Pa
     opened(tab, place, "pool_starvation")
     sheet = tab.printed()
     assert sheet.startswith(b"%PDF") and len(sheet) > 20_000
+
+
+def test_no_heading_of_the_printed_table_breaks_within_a_word(tab: Browser, place: Path) -> None:
+    opened(tab, place, "threadpool_apply")
+    tab.size(720, 1000)
+    tab.call("Emulation.setEmulatedMedia", media="print")
+    try:
+        lines = tab.value(
+            "[...document.querySelectorAll('#table thead button')].map((e) => {"
+            " const range = document.createRange(); range.selectNodeContents(e);"
+            " return [e.textContent, range.getClientRects().length]; })"
+        )
+    finally:
+        tab.call("Emulation.setEmulatedMedia", media="")
+    assert len(lines) == 11
+    for heading, count in lines:
+        assert count <= len(heading.split()), heading

@@ -16,6 +16,7 @@ from tpanalyze.escape import terminal
 from tpanalyze.findings import Report
 from tpanalyze.model import Quality, QualityGrade, Remark, Snapshot
 from tpanalyze.render.text import TextOptions, render_text
+from tpanalyze.render.text_page import TextPage
 from tpanalyze.verdict import analyse
 
 
@@ -260,3 +261,11 @@ def test_a_listing_counts_what_it_leaves_out(words: list[str], limit: int) -> No
     left_out = re.search(r"(\d+) more$", told)
     shown = [w for w in re.split(r", | and ", told) if w in ("a", "b", "c")]
     assert len(shown) + (int(left_out[1]) if left_out else 0) == len(words)
+
+
+def test_no_line_ends_between_a_number_and_its_unit() -> None:
+    page = TextPage(width=30, color=False)
+    for count in range(12, 40):
+        text = " ".join(["word" * (count // 4), "x" * (count % 4 + 1), "waits for 3.12 s in all"])
+        assert not any(line.rstrip().endswith("3.12") for line in page.paragraph(text))
+    assert page.paragraph("a 3.12 s\ue000") == ["  a 3.12 s\\ue000"]

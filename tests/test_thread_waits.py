@@ -359,3 +359,27 @@ def test_what_waits_behind_a_consumer_in_its_pool_is_stalled_not_starving() -> N
     assert finding.verdict is Verdict.STALLED
     assert [party.thread for party in finding.core] == [worker]
     assert [party.task for party in finding.victims] == [queued]
+
+
+@pytest.mark.parametrize("consumer_ends", [True, False])
+def test_a_pool_that_waits_for_a_consumer_that_has_died_is_not_told_to_have_more_workers(
+    *, consumer_ends: bool
+) -> None:
+    """Its tasks queue as well, but a worker more would wait for the consumer like the others.
+
+    If the consumer lives, and waits for a queued task, a worker more would help.
+    """
+    b = Builder()
+    consumer = b.thread("consumer")
+    pool = b.pool(1)
+    _, worker = b.run(pool, "produce")
+    queued = b.submit(pool, "produce")
+    if consumer_ends:
+        b.end(consumer)
+    else:
+        b.wait(consumer, queued)
+    block(b, worker, "Queue.put", woken_by=(consumer,))
+    b.wait(b.main, queued)
+    (finding,) = findings(b.snapshot())
+    assert finding.kind == ("nobody-signals" if consumer_ends else "pool-starvation")
+    assert ("consumer (which has ended)" in finding.summary) == consumer_ends

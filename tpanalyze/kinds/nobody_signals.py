@@ -60,9 +60,10 @@ def _advice(case: Case) -> tuple[Advice, ...]:
 def _serve(case: Case, thread: Thread, wait: ObjectWait) -> Advice:
     name = thing(wait.object)
     if wait.woken_by:
+        some = "one of " if len(wait.woken_by) > 1 else ""
         text = (
-            f"See to it that {wakers(case, wait)} serves {name} once more before it ends or waits, "
-            f"for {member(case, thread)}{at(wait.site)}: in a finally, on every way out."
+            f"See to it that {some}{wakers(case, wait)} serves {name} once more before it ends "
+            f"or waits, for {member(case, thread)}{at(wait.site)}: in a finally, on every way out."
         )
     else:
         text = (

@@ -8,7 +8,16 @@ from tpanalyze.describe import all_of, at, counted, listing, number, waits_in_ca
 from tpanalyze.findings import Advice
 from tpanalyze.kinds.case import Case, Kind
 from tpanalyze.kinds.phrases import functions, runners, sentence, submit_places, with_timeout
-from tpanalyze.model import FutureWait, Pool, PoolRole, Task, TaskState, Thread
+from tpanalyze.model import (
+    FutureWait,
+    ObjectWait,
+    Pool,
+    PoolRole,
+    Task,
+    TaskState,
+    Thread,
+    ThreadState,
+)
 
 _SIZED: Final = (PoolRole.EXECUTOR, PoolRole.LIMITER, PoolRole.CREW)
 """The pools whose size the user chooses."""
@@ -16,7 +25,21 @@ _SIZED: Final = (PoolRole.EXECUTOR, PoolRole.LIMITER, PoolRole.CREW)
 
 def _matches(case: Case) -> bool:
     queued = any(task.state is TaskState.QUEUED for task in case.queued)
-    return queued and any(case.starves(pool) for pool in case.pools)
+    starved = [pool for pool in case.pools if case.starves(pool)]
+    return queued and any(not _waits_for_the_dead(case, pool) for pool in starved)
+
+
+def _waits_for_the_dead(case: Case, pool: Pool) -> bool:
+    """Return whether all workers wait on objects that a thread has served which has ended.
+
+    Then that one is missing, and no worker more would help: a consumer that has died, say.
+    """
+    waits = [worker.wait for worker in case.occupants(pool)]
+    threads = case.snapshot.threads.values()
+    ended = {thread.id for thread in threads if thread.state is ThreadState.ENDED}
+    return bool(waits) and all(
+        isinstance(wait, ObjectWait) and ended.intersection(wait.woken_by) for wait in waits
+    )
 
 
 def _summary(case: Case) -> str:

@@ -291,7 +291,7 @@ class _Page:
         body = "".join(map(_function, self.functions))
         yield (
             '<p class="caption">Tasks by function and pool. Taken: from start to end, waits '
-            "included. Click a heading to sort.</p>\n"
+            'included. <span class="hint">Click a heading to sort.</span></p>\n'
             '<div class="scroll" tabindex="0" role="group" aria-label="Functions">'
             '<table id="table">'
             f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>\n</section>\n"

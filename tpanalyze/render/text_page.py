@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from textwrap import wrap
 from typing import Final
@@ -16,6 +17,13 @@ _COLORS: Final = {
     "": "",
 }
 """ANSI escape sequences (ECMA-48, SGR) that read well on dark and on light."""
+
+_UNIT: Final = re.compile(r"(?<=[0-9]) (?=(?:ns|µs|ms|s|min|h)\b)")
+_TIE: Final = "\ue000"
+"""What stands, while lines are wrapped, for the space between a number and its unit.
+
+A character for private use, which `terminal` lets nobody else write.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +69,15 @@ class TextPage:
         return self._fill(text, lead, " " * len(lead), color)
 
     def _fill(self, text: str, first: str, rest: str, color: str = "") -> list[str]:
-        lines = wrap(
-            terminal(text),
+        wrapped = wrap(
+            _UNIT.sub(_TIE, terminal(text)),
             self.width,
             initial_indent=first,
             subsequent_indent=rest,
             break_long_words=False,
             break_on_hyphens=False,
         )
+        lines = [line.replace(_TIE, " ") for line in wrapped]
         if not color:
             return lines
         return [line[: len(first)] + self.paint(color, line[len(first) :]) for line in lines]
