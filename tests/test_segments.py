@@ -48,7 +48,7 @@ stuck.result()
 def start(
     tmp_path: Path, rounds: int, *options: str, name: str = "t.jsonl", archives: int = 0
 ) -> subprocess.Popen[str]:
-    """Start the program; it goes on until it has done so much and there are so many older segments."""
+    """Start the program; it goes on until there are so many rounds, and older segments."""
     (tmp_path / "app.py").write_text(APP)
     program = ["app.py", str(rounds), str(archives)]
     return subprocess.Popen(
