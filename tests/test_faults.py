@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import resource
@@ -177,7 +178,14 @@ def test_a_reader_of_a_pipe_gets_every_line(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     read_: list[bytes] = []
-    reader = threading.Thread(target=lambda: read_.append(pipe.read_bytes()))
+
+    def read_all() -> None:
+        with pipe.open("rb") as file:
+            # at its end the process waits but half a second for who is behind
+            fcntl.fcntl(file, fcntl.F_SETPIPE_SZ, 1 << 20)
+            read_.append(file.read())
+
+    reader = threading.Thread(target=read_all)
     reader.start()
     run(tmp_path, "some(2000)", trace=pipe)
     reader.join(PATIENCE_S)
@@ -215,8 +223,8 @@ reads(1000)
 before = memory()
 reads(400_000)
 full = memory()
-slowest = max(reads(1000) for _ in range(400))
-print((full - before) // 1_000, (memory() - full) // 1_000, round(slowest * 1000), flush=True)
+slow = sorted(reads(1000) for _ in range(400))[380]  # the machine may stop for some
+print((full - before) // 1_000, (memory() - full) // 1_000, round(slow * 1000), flush=True)
 """
 MOST_KB = 40_000
 """What the recorder may take for events that the file does not take: its buffer, full."""
@@ -234,10 +242,10 @@ def test_a_stuck_reader_of_a_pipe_costs_events_and_neither_memory_nor_time(
         done = run(tmp_path, STUCK, trace=pipe, TPRECORD_CORE=core)
     finally:
         os.close(reader)
-    until_full_kb, afterwards_kb, slowest_ms = map(int, done.stdout.split()[:3])
+    until_full_kb, afterwards_kb, slow_ms = map(int, done.stdout.split()[:3])
     assert until_full_kb < MOST_KB
     assert afterwards_kb < 1_000
-    assert slowest_ms < 1_000  # of 1,000 reads, on a machine that may be busy
+    assert slow_ms < 200  # 1,000 reads: who waited for the pipe each time would take seconds
     missing = re.search("the trace is not whole: at least ([0-9]+) events are missing", done.stderr)
     assert missing is not None and int(missing[1]) > 500_000
 
@@ -397,8 +405,8 @@ def ring(_, frame):
         raise Rung
 signal.signal(signal.SIGALRM, ring)
 for future in [pool.submit(time.sleep, 0.05) for _ in range(2)]: future.result()
-done, deadline = 0, time.monotonic() + 30
-while raised[0] < 150 and time.monotonic() < deadline:
+done = 0
+while raised[0] < 150:
     # one at a time: two in a row make the standard library release a lock it does not have
     signal.setitimer(signal.ITIMER_REAL, 0.0001 + done % 29 / 1e5)
     try:

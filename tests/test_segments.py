@@ -22,7 +22,7 @@ from tpanalyze.findings import Report
 from tprecord.segments import size
 
 APP = """
-import sys
+import glob, sys
 from concurrent.futures import *
 from tests.asleep import until_asleep
 pool, small = ThreadPoolExecutor(4), ThreadPoolExecutor(1)
@@ -32,7 +32,8 @@ def dead(): return small.submit(leaf, 1).result()
 stuck = small.submit(dead)
 until_asleep(*small._threads)
 n = 0
-while n < int(sys.argv[1]):
+rounds, archives = map(int, sys.argv[1:])
+while n < rounds or len(glob.glob("t.0*")) < archives:
     n += 1
     tasks = [pool.submit(leaf, k) for k in range(20)]
     if n % 3 == 0: wait(tasks)
@@ -45,11 +46,13 @@ stuck.result()
 
 
 def start(
-    tmp_path: Path, rounds: int, *options: str, name: str = "t.jsonl"
+    tmp_path: Path, rounds: int, *options: str, name: str = "t.jsonl", archives: int = 0
 ) -> subprocess.Popen[str]:
+    """Start the program; it goes on until there are so many rounds, and older segments."""
     (tmp_path / "app.py").write_text(APP)
+    program = ["app.py", str(rounds), str(archives)]
     return subprocess.Popen(
-        [sys.executable, "-m", "tprecord", "-q", "-o", name, *options, "app.py", str(rounds)],
+        [sys.executable, "-m", "tprecord", "-q", "-o", name, *options, *program],
         stdout=subprocess.PIPE,
         text=True,
         cwd=tmp_path,
@@ -73,7 +76,7 @@ def test_a_deadlock_from_before_the_oldest_segment_is_found_in_the_newest(
     tmp_path: Path, options: tuple[str, ...]
 ) -> None:
     name = "t.jsonl.gz" if "--gzip" in options else "t.jsonl"
-    process = start(tmp_path, 3000, *options, name=name)
+    process = start(tmp_path, 3000, *options, name=name, archives=2)
     try:
         assert process.stdout is not None and process.stdout.readline() == "hangs\n"
         report_at_rest(process, tmp_path / name)  # what came last is written

@@ -46,8 +46,9 @@ SLOW_NS = 100_000_000
 PATIENCE_NS = 500_000_000
 """How long the end of the process waits for a pipe whose reader is behind."""
 
-STUCK_S = 1.0
-"""How long it waits for a write that another thread is at."""
+STUCK_S = 5.0
+"""How long it waits for a write that another thread is at: a busy machine may stop that thread for
+more than a second, and a disk that is stuck is rarer."""
 
 LOOK_NS = 2_000_000_000
 """Nanoseconds between two looks at the coroutines that waiting threads wait for, in a program that
