@@ -146,6 +146,19 @@ def test_the_advice_says_how_many_workers_this_run_would_have_needed() -> None:
     )
 
 
+def test_several_promises_that_nobody_sets_are_them() -> None:
+    b = Builder()
+    pool = b.pool(2)
+    for _ in range(2):
+        b.wait(b.run(pool, "ask")[1], b.promise())
+    b.drain(b.main, pool)
+    finding = the_finding(b.snapshot())
+    assert " are set on every way out of the code that owes them: " in advice(
+        finding, "set-in-finally"
+    )
+    assert advice(finding, "set-before-the-drain").startswith("If the main thread was to set them")
+
+
 def test_to_a_function_that_waits_for_itself_no_second_pool_is_advised() -> None:
     """It would starve the second pool as it has starved the first."""
     b = Builder()

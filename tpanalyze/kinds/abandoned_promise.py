@@ -35,11 +35,13 @@ def _advice(case: Case) -> tuple[Advice, ...]:
     words = case.words
     made = at(case.promises[0].submit_site)
     name = words.tasks([task.id for task in case.promises])
+    is_, it = ("are", "them") if len(case.promises) > 1 else ("is", "it")
     found = [
         Advice(
             "set-in-finally",
-            f"Make sure that {name}, made{made}, is set on every way out of the code that owes it: "
-            "by set_result, or by set_exception in an except branch, however early it leaves.",
+            f"Make sure that {name}, made{made}, {is_} set on every way out of the code that "
+            f"owes {it}: by set_result, or by set_exception in an except branch, however early it "
+            "leaves.",
         ),
         Advice(
             "let-the-pool-set-it",
@@ -52,8 +54,8 @@ def _advice(case: Case) -> tuple[Advice, ...]:
             0,
             Advice(
                 "set-before-the-drain",
-                f"If {words.thread(thread.id)} was to set it, let it do so before it waits for the "
-                f"workers{at(wait.site)}: inside the with block, not after it.",
+                f"If {words.thread(thread.id)} was to set {it}, let it do so before it waits "
+                f"for the workers{at(wait.site)}: inside the with block, not after it.",
             ),
         )
     if case.pools:
