@@ -253,3 +253,10 @@ def test_ctrl_c_in_a_hung_program_ends_it_as_it_would_have(tmp_path: Path) -> No
     assert process.returncode == -signal.SIGINT
     assert errors.splitlines()[-1] == "KeyboardInterrupt"
     assert "tprecord" not in errors and "runpy" not in errors
+
+
+def test_of_a_script_that_is_not_there_no_trace_is_begun(tmp_path: Path) -> None:
+    status, out, error = run(tmp_path, "nosuch.py", recorded=True)
+    assert (status, out) == (2, "")
+    assert error == run(tmp_path, "nosuch.py", recorded=False)[2]
+    assert list(tmp_path.iterdir()) == []

@@ -136,6 +136,8 @@ def _record_and_run(command: Command) -> None:
         program = "-c"
     recording = None
     try:
+        if command.kind == "script":
+            launch.look_for(command.target)
         recording = Recording(
             command.path,
             program,
@@ -150,6 +152,8 @@ def _record_and_run(command: Command) -> None:
         recording.start()
         if command.signal is not None:
             recording.look_on(command.signal)
+    except launch.CannotRun as error:
+        _stop(f"{sys.executable}: {error}\n")
     except ValueError as error:
         _stop(f"python -m tprecord: {error}\n{USAGE.splitlines()[0]}\n")
     except CoreError as error:

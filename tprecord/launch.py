@@ -26,6 +26,12 @@ class CannotRun(Exception):
     """There is no such script; ``str()`` is what ``python`` would say."""
 
 
+def look_for(path: str) -> None:
+    """Raise `CannotRun` if there is nothing to run at `path`: no trace need be begun for it."""
+    if not os.access(path, os.R_OK):
+        _source(path)
+
+
 def run_script(path: str, arguments: list[str]) -> None:
     """Run the script, directory or zip file at `path` as ``python path arguments``."""
     sys.argv = [path, *arguments]
@@ -34,13 +40,7 @@ def run_script(path: str, arguments: list[str]) -> None:
         _new_main()
         _run(lambda: _run_as_main("__main__", False))
         return
-    try:
-        with open(path, "rb") as file:
-            source = file.read()
-    except OSError as error:
-        raise CannotRun(
-            f"can't open file {os.path.abspath(path)!r}: [Errno {error.errno}] {error.strerror}"
-        ) from None
+    source = _source(path)
     if not sys.flags.safe_path:
         sys.path[0] = os.path.dirname(os.path.realpath(path))
     path = _absolute(path)
@@ -78,6 +78,16 @@ def run_code(source: str, arguments: list[str]) -> None:
         if register is not None and compat.VERSION < (3, 14):
             register("<string>", source, "<string>")
     _run(lambda: _execute(_compiled(source, "<string>"), main))
+
+
+def _source(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise CannotRun(
+            f"can't open file {os.path.abspath(path)!r}: [Errno {error.errno}] {error.strerror}"
+        ) from None
 
 
 def _absolute(path: str) -> str:
