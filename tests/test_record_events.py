@@ -397,3 +397,33 @@ print(recording.path)
     assert trace.definitions["pool"][1]["unseen"] == 1
     assert trace.end == "stop"
     assert done.stdout.strip() == str(path)
+
+
+@pytest.mark.parametrize("first", ["watch()", "pass"])
+def test_a_submit_that_others_have_wrapped_is_recorded(tmp_path: Path, first: str) -> None:
+    """As sentry does, before the recording or in it; the wrapper is one of the places it shows."""
+    source = f"""
+import functools, sys, tprecord
+from concurrent.futures import ThreadPoolExecutor
+def page(): pass
+def watch():
+    plain = ThreadPoolExecutor.submit
+    @functools.wraps(plain)
+    def submit_watched(self, fn, *args, **kwargs):
+        return plain(self, fn, *args, **kwargs)
+    ThreadPoolExecutor.submit = submit_watched
+{first}
+with tprecord.record(sys.argv[1]):
+    if {first == "pass"}: watch()
+    with ThreadPoolExecutor(1) as pool: pool.submit(page).result()
+"""
+    path = tmp_path / "trace.jsonl"
+    subprocess.run(
+        [sys.executable, "-c", source, str(path)], env=environment(), timeout=60, check=True
+    )
+    trace = read(path)
+    (submit,) = trace.of("submit")
+    assert trace.function(submit) == "page"
+    inner, outer = (name for name, _ in trace.lines(submit))
+    assert (inner.rpartition(".")[2], outer) == ("submit_watched", "<module>")
+    assert not trace.of("promise")

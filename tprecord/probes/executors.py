@@ -39,9 +39,9 @@ def install(monitor: Monitor, thread: ModuleType) -> None:
     """Watch executors: their queue, the lives of their workers, their shutdown."""
     executor = thread.ThreadPoolExecutor
     monitor.hot.item_init = thread._WorkItem.__init__.__code__
-    monitor.hot.submit = executor.submit.__code__
+    monitor.hot.submit = _unwrapped(executor.submit).__code__
     monitor.names.recorded |= {
-        id(executor.submit.__code__),
+        id(monitor.hot.submit),
         id(thread._WorkItem.run.__code__),
         id(executor._initializer_failed.__code__),
     }
@@ -55,6 +55,15 @@ def install(monitor: Monitor, thread: ModuleType) -> None:
 
 
 PROBES = (("concurrent.futures.thread", install),)
+
+
+def _unwrapped(function: Any) -> Any:
+    """Return what is inside of wrappers (``functools.wraps``).
+
+    Tools that watch a service put one around ``submit``, perhaps before it is recorded.
+    """
+    inner = attribute(function, "__wrapped__")
+    return function if inner is None else _unwrapped(inner)
 
 
 def _watch_tasks(monitor: Monitor, thread: ModuleType) -> None:
