@@ -49,12 +49,12 @@ HEADER: Final = Header(
 QUALITY: Final = Quality(events=100, ended=None)
 
 
-def function(name: str, *, file: str = "/home/me/app.py", stdlib: bool = False) -> Function:
+def function(name: str, *, file: str = "/app/app.py", stdlib: bool = False) -> Function:
     """Return a function of the made-up program."""
     return Function(name, file, 1, None, stdlib)
 
 
-def site(name: str, line: int, *callers: tuple[str, int], file: str = "/home/me/app.py") -> Site:
+def site(name: str, line: int, *callers: tuple[str, int], file: str = "/app/app.py") -> Site:
     """Return a place in ``app.py``, reached through the standard library and from `callers`."""
     inner = Frame(function("Future.result", file="/usr/lib/python3.13/_base.py", stdlib=True), 456)
     own = (Frame(function(name, file=file), line),)

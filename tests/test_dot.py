@@ -295,8 +295,8 @@ def test_the_legend_explains_what_is_drawn_and_nothing_else() -> None:
 def test_tooltips_tell_whole_stacks_with_whole_paths() -> None:
     tooltip = graph(own_pool(workers=2)).tooltip("thread1")
     assert "/usr/lib/python3.13/_base.py:456 in Future.result" in tooltip
-    assert "/home/me/app.py:32 in main" in tooltip
-    assert "/home/me/app.py:40 in &lt;module&gt;" in tooltip
+    assert "/app/app.py:32 in main" in tooltip
+    assert "/app/app.py:40 in &lt;module&gt;" in tooltip
 
 
 def test_long_names_lose_their_middle_but_keep_both_ends() -> None:

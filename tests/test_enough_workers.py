@@ -11,23 +11,11 @@ import random
 from collections.abc import Iterator
 from dataclasses import replace
 
-from tests.oracle import (
-    IDLE,
-    TASTES,
-    Actor,
-    Await,
-    Explorer,
-    Job,
-    Program,
-    State,
-    Submit,
-    begin,
-    blocked,
-    optimist,
-    random_program,
-    snapshot_of,
-    steps,
-)
+from tests.oracle.continuations import Explorer, blocked, optimist
+from tests.oracle.programs import Await, Job, Program, Submit
+from tests.oracle.random_programs import TASTES, random_program
+from tests.oracle.states import IDLE, Actor, State, begin, steps
+from tests.oracle.traces import snapshot_of
 from tpanalyze.cores import root_causes
 from tpanalyze.describe import Words
 from tpanalyze.horn import greatest_closed_subset

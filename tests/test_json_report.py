@@ -56,7 +56,7 @@ def test_a_blocked_thread_of_the_core_has_its_three_sites() -> None:
     assert (worker["need"], worker["of"]) == (1, 1)
     assert (worker["since_ns"], worker["stuck_ns"]) == (6_000_000, 1_001_000_000)
     own = [frame for frame in worker["site"] if not frame["stdlib"]]
-    assert own == [{"file": "/home/me/app.py", "line": 13, "function": "outer", "stdlib": False}]
+    assert own == [{"file": "/app/app.py", "line": 13, "function": "outer", "stdlib": False}]
     (awaited,) = worker["waits_for"]
     assert (awaited["kind"], awaited["id"], awaited["state"]) == ("task", 2, "queued")
     assert [frame["line"] for frame in awaited["submit_site"]] == [456, 12]

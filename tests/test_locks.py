@@ -263,7 +263,7 @@ def test_every_report_says_who_has_the_lock_and_where_it_took_it() -> None:
     text = render_text(report)
     assert "Lock 1 (made at app.py:3 in main)" in text
     assert "held by       thread one" in text
-    assert "taken at    /home/me/app.py:8 in hold" in text
+    assert "taken at    /app/app.py:8 in hold" in text
     parties = orjson.loads(render_json(report))["findings"][0]["core"]
     objects = [party["object"] for party in parties]
     assert [(o["id"], o["owner"], o["scoped"]) for o in objects] == [(2, two, True), (1, one, True)]

@@ -13,19 +13,11 @@ from itertools import combinations, pairwise
 
 import pytest
 
-from tests.oracle import (
-    TASTES,
-    Disagreement,
-    Since,
-    State,
-    Tally,
-    begin,
-    blocked,
-    random_program,
-    run_some,
-    snapshot_of,
-    steps,
-)
+from tests.oracle.continuations import blocked
+from tests.oracle.judgement import Disagreement, Tally, run_some
+from tests.oracle.random_programs import TASTES, random_program
+from tests.oracle.states import State, begin, steps
+from tests.oracle.traces import Since, snapshot_of
 from tpanalyze.atoms import ANYBODY, Atom, AtomKind, moves
 from tpanalyze.certainty import certain_by, certain_since_ns, has_room
 from tpanalyze.cores import root_causes

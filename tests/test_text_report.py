@@ -46,10 +46,10 @@ Why it can never end
 
 Who waits for what
   - Worker ThreadPoolExecutor-0_0 runs task 1 (outer), stuck for 1.00 s in Future.result
-      waits at      /home/me/app.py:13 in outer
+      waits at      /app/app.py:13 in outer
       waits for     task 2 (inner), queued 1st in pool ThreadPoolExecutor-0
   - Task 2 (inner) is queued 1st in pool ThreadPoolExecutor-0, for 1.00 s
-      submitted at  /home/me/app.py:12 in outer
+      submitted at  /app/app.py:12 in outer
       needs         a worker of pool ThreadPoolExecutor-0, held by worker ThreadPoolExecutor-0_0 at
                     app.py:13 in outer
 
@@ -81,9 +81,9 @@ def test_a_place_shows_the_callers_of_the_app_and_not_the_standard_library() -> 
     b.wait(worker, own, at=site("narcissus", 9, ("helper", 20), ("outer", 30)))
     shown = text(b.snapshot())
     assert (
-        "      waits at      /home/me/app.py:9 in narcissus\n"
-        "        called from /home/me/app.py:20 in helper\n"
-        "        called from /home/me/app.py:30 in outer\n"
+        "      waits at      /app/app.py:9 in narcissus\n"
+        "        called from /app/app.py:20 in helper\n"
+        "        called from /app/app.py:30 in outer\n"
     ) in shown
     assert "_base.py" not in shown
 

@@ -157,7 +157,7 @@ def did(wait: ObjectWait) -> str:
 def basename(file: str) -> str:
     r"""Return the last part of a path of any operating system.
 
-    >>> basename("/home/me/app.py"), basename(r"C:\me\app.py")
+    >>> basename("src/app.py"), basename(r"src\app.py")
     ('app.py', 'app.py')
     """
     return file.replace("\\", "/").rsplit("/", 1)[-1]
