@@ -155,7 +155,7 @@ def test_that_nobody_else_releases_a_with_block_s_lock_is_a_condition_that_is_to
     assert while_others_move == (
         "No thread releases Lock 1 and Lock 2 for the one that has it, whose with block does that."
     )
-    assert signals == "No signal handler or C code releases Lock 1 and Lock 2."
+    assert signals == "No signal handler, finaliser or C code releases Lock 1 and Lock 2."
 
 
 @pytest.mark.parametrize("doubt", [{"scoped": False}, {"released_by": (ThreadId(1),)}])

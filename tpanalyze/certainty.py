@@ -142,13 +142,16 @@ def conditions(case: Case, quality: Quality) -> tuple[str, ...]:
         found += _while_others_move(case)
     if by_hand := [task.id for task in case.promises if task.loop is None]:
         promises = case.words.tasks(by_hand)
-        found.append(f"no signal handler, C code or other process sets {promises}")
+        found.append(f"no signal handler, finaliser, C code or other process sets {promises}")
     if case.blocks:
         things = listing(list(dict.fromkeys(thing(wait.object) for _, wait in case.blocks)))
-        found.append(f"no signal handler, C code or other process ends the wait on {things}")
+        found.append(
+            f"no signal handler, finaliser, C code or other process ends the wait on {things}"
+        )
     plain = [thing(wait.object) for _, wait in case.locks if not wait.reentrant]
     if plain:
-        found.append(f"no signal handler or C code releases {listing(sorted(set(plain)))}")
+        names = listing(sorted(set(plain)))
+        found.append(f"no signal handler, finaliser or C code releases {names}")
     if any(thread.main for thread in case.threads):
         found.append("no signal (Ctrl-C, say) raises an exception in the main thread")
     for thread, wait in case.drains:
