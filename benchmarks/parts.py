@@ -19,26 +19,25 @@ from tprecord.names import Names
 TASKS, ROUNDS = 1000, 40
 
 
-class Item:
-    """Its beginning makes the callback that belongs there, for many futures."""
+class Born:
+    """Its beginning makes the callback that belongs there, many times."""
 
-    def __init__(self, on_start: Callable[..., object], futures: tuple[Future[None], ...]) -> None:
-        code = Item.__init__.__code__
-        for future in futures:  # noqa: B007  the callback reads it from this frame
+    def __init__(self, on_start: Callable[..., object]) -> None:
+        code = Born.__init__.__code__
+        for _ in range(TASKS):
             on_start(code, 0)
 
 
 class Executor(ThreadPoolExecutor):
-    """Its ``submit`` makes the items of many futures."""
+    """Its ``submit`` makes what takes the place of the futures."""
 
     on_start: Callable[..., object]
-    made: tuple[Future[None], ...]
 
     def submit(self, fn: Callable[..., Any], /, *args: object, **kwargs: object) -> Future[Any]:
-        """Submit nothing, and tell the recorder so for each future."""
-        Item(self.on_start, self.made)
+        """Submit nothing, and tell the recorder so many times."""
+        Born(self.on_start)
         del fn, args, kwargs  # until here they are read through the frame
-        return self.made[0]
+        return Future()
 
 
 CODE: CodeType = Executor.submit.__code__
@@ -59,10 +58,9 @@ def main() -> None:
     buffer = chosen.buffer(time.perf_counter_ns())
     names = Names(buffer, depth=4, table=chosen.table, new_counter=chosen.counter)
     hot = core.Hot()
-    hot.item_init, hot.submit = Item.__init__.__code__, CODE
+    hot.future_init, hot.submit = Born.__init__.__code__, CODE
     hot.set_running, hot.set_result = Future.set_running_or_notify_cancel, Future.set_result
     hot.get_result = vars(Future)["_Future__get_result"]
-    hot.future_init = Future.__init__.__code__
     best: dict[str, int] = {}
 
     def timed(part: str, action: Callable[[], object]) -> None:
@@ -72,21 +70,14 @@ def main() -> None:
         best[part] = min(best.get(part, took), took)
 
     callbacks = chosen.make_callbacks(buffer, names, hot, core.Handlers(), fail)
-    hot.submit = timed.__code__  # the frame above the one that a future is born in
-    bearing = chosen.make_callbacks(buffer, names, hot, core.Handlers(), fail)
     futures = tuple(Future[None]() for _ in range(TASKS))
     executor = Executor(1)
-    executor.on_start, executor.made = callbacks.on_start, futures
+    executor.on_start = callbacks.on_start
 
     def calls(callee: object) -> None:
         on_call = callbacks.on_call
         for future in futures:
             on_call(CODE, 0, callee, future)
-
-    def births() -> None:
-        on_start, init = bearing.on_start, Future.__init__.__code__
-        for _ in futures:
-            on_start(init, 0)
 
     def write() -> None:
         _, remove = buffer.lines()
@@ -94,7 +85,6 @@ def main() -> None:
 
     for _ in range(ROUNDS):
         timed("submit", lambda: executor.submit(nothing))
-        timed("birth of the future", births)
         timed("start", lambda: calls(hot.set_running))
         timed("finish", lambda: calls(hot.set_result))
         timed("result read", lambda: calls(hot.get_result))

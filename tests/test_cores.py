@@ -17,6 +17,7 @@ from threading import Thread
 from types import CodeType
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -25,10 +26,10 @@ from tests.judges import memory
 from tests.recorded import PATIENCE_S, ROOT, environment
 from tprecord import buffer, core, cores, encode, schema
 from tprecord.names import Names, counter
-from tprecord.schema import EVENTS, IDLE, TICK_NS, WAIT
+from tprecord.schema import EVENTS, IDLE, SUBMIT, TICK_NS, WAIT
 from tprecord.version import VERSION
 
-PYTHON = cores.Core("Python", buffer.Buffer, core.Texts, counter, core.make_callbacks)
+PYTHON = cores.Core("Python", buffer.Buffer, dict[int, int], counter, core.make_callbacks)
 try:
     from tprecord import _core
 
@@ -125,8 +126,8 @@ def put(into: Any, row: tuple[int | None, ...]) -> None:  # noqa: ANN401  # of e
     if isinstance(into, buffer.Buffer):
         _, kind, moment, thread, *numbers = row
         assert kind is not None and thread is not None
-        line = encode.event_text(kind, thread, *(number or 0 for number in numbers))
-        into.put((moment or 0, line))
+        text = encode.event_text(kind, thread, *(number or 0 for number in numbers))
+        into.put((moment or 0, *text))
     else:
         into.put(row)
 
@@ -250,11 +251,11 @@ class Recorder:
         self.names = Names(self.buffer, depth=depth, table=chosen.table, new_counter=chosen.counter)
         self.hot = core.Hot()
         self.hot.item_init = Item.__init__.__code__
+        self.hot.future_init = initialise.__code__
         self.hot.set_running = Future.set_running_or_notify_cancel
         self.hot.set_result = Future.set_result
         self.hot.set_exception = Future.set_exception
         self.hot.get_result = vars(Future)["_Future__get_result"]
-        self.hot.future_init = Future.__init__.__code__
         self.hot.submit = Executor.submit.__code__
         self.handlers = core.Handlers()
         self.troubles: list[tuple[BaseException, CodeType]] = []
@@ -280,23 +281,31 @@ class Recorder:
         return [*definitions, *re.sub(rb"(?m)^\[(\d+),-?\d+", rb"[\1", lines).splitlines()]
 
 
+def initialise(self: Future[Any], recorders: tuple[Recorder, ...]) -> list[object]:
+    """As a future's ``__init__``, tell recorders when it begins to be."""
+    told = [recorder.callbacks.on_start(recorder.hot.future_init, 0) for recorder in recorders]
+    del self  # until here it can be read through the frame
+    return told
+
+
 class Item:
     """As the standard library's work item, it tells recorders when it begins to be."""
 
-    def __init__(self, recorders: tuple[Recorder, ...], future: Future[Any]) -> None:
-        for recorder in recorders:
-            recorder.callbacks.on_start(recorder.hot.item_init, 0)
-        del future  # until here it can be read through the frame
+    def __init__(self, recorders: tuple[Recorder, ...]) -> None:
+        self.told = [
+            recorder.callbacks.on_start(recorder.hot.item_init, 0) for recorder in recorders
+        ]
 
 
 class Executor(ThreadPoolExecutor):
-    """Its ``submit`` makes work items."""
+    """Its ``submit`` makes futures and work items."""
 
     recorders: tuple[Recorder, ...] = ()
     made: Future[Any]
 
     def submit(self, fn: Callable[..., Any], /, *args: object, **kwargs: object) -> Future[Any]:
-        Item(self.recorders, self.made)
+        assert initialise(self.made, self.recorders) == [None] * len(self.recorders)
+        assert Item(self.recorders).told == [None] * len(self.recorders)
         del fn, args, kwargs  # until here they can be read through the frame
         return self.made
 
@@ -436,29 +445,29 @@ def test_the_same_calls_make_the_same_trace(
 
 
 @BOTH
-def test_the_birth_of_a_future_is_no_event_if_a_pool_makes_it(chosen: cores.Core) -> None:
+def test_where_a_pool_makes_a_future_its_task_is_submitted_and_elsewhere_others_are_told(
+    chosen: cores.Core,
+) -> None:
     recorder = Recorder(chosen)
-    born: list[object] = []
-    init = Future.__init__.__code__
-    recorder.handlers.starts[id(init)] = lambda: born.append(sys._getframe(2).f_code.co_name)
+    told: list[str] = []
+    for code in (recorder.hot.future_init, recorder.hot.item_init):
+        recorder.handlers.starts[id(code)] = lambda: told.append(sys._getframe(2).f_code.co_name)
+    executor = Executor(1)
+    executor.recorders, executor.made = (recorder,), Future()
+    executor.submit(plain)
+    assert told == []
+    *definitions, event = recorder.trace()
+    assert isinstance(event, bytes)
+    rows = [row for row in definitions if isinstance(row, dict)]
+    named = {row["function"]: row["name"] for row in rows if "function" in row}
+    kind, thread, task, pool, function, _site = orjson.loads(event)
+    assert (kind, thread, task, pool, named[function]) == (SUBMIT, 1, 1, 1, "plain")
 
-    class Pool:
-        def submit(self) -> None:
-            being_born()
-
-    recorder.hot.submit = Pool.submit.__code__
-    callbacks = chosen.make_callbacks(
-        recorder.buffer, recorder.names, recorder.hot, recorder.handlers, recorder.trouble
-    )
-
-    def being_born() -> None:
-        callbacks.on_start(init, 0)
-
-    Pool().submit()
-    assert born == []
-    being_born()
-    assert born == ["being_born"]
-    assert callbacks.on_start(CODE, 0) is sys.monitoring.DISABLE
+    initialise(Future(), (recorder,))
+    Item((recorder,))
+    assert told == ["initialise", "__init__"]
+    assert recorder.trace() == []
+    assert recorder.callbacks.on_start(CODE, 0) is sys.monitoring.DISABLE
 
 
 @BOTH
@@ -529,7 +538,7 @@ def test_an_exception_inside_goes_to_trouble_and_from_there_perhaps_to_the_app(
         act()
     ((error, code),) = recorder.troubles
     assert isinstance(error, KeyboardInterrupt)
-    assert code is (CODE if way < 2 else Item.__init__.__code__)
+    assert code is (CODE if way < 2 else initialise.__code__)
     assert not any(isinstance(line, bytes) for line in recorder.trace())
 
 
@@ -632,7 +641,7 @@ def test_the_core_in_c_knows_the_numbers_of_the_schema() -> None:
 def test_where_frames_are_not_read_in_place_the_core_in_c_is_the_same(tmp_path: Path) -> None:
     """From 3.14 on, until somebody has checked how its frames are read: by objects."""
     here = memory.build(tmp_path / "here", "-DTPRECORD_FRAME_OBJECTS", "-Wno-error")
-    which = "same_calls or no_event_if_a_pool or frames_up or to_trouble or kept_alive or lost"
+    which = "same_calls or a_pool_makes_a_future or frames_up or to_trouble or kept_alive or lost"
 
     def run(*words: str) -> str:
         done = subprocess.run(

@@ -268,6 +268,28 @@ a.result(), b.exception()
     assert [e["task"] for e in trace.of("read")] == [p["task"] for p in promises]
 
 
+def test_a_pool_may_make_futures_of_a_class_that_the_app_has_put_there(tmp_path: Path) -> None:
+    trace = record_source(
+        tmp_path,
+        HEAD
+        + """
+from concurrent.futures import _base
+class Mine(_base.Future):
+    def __init__(self):
+        super().__init__()
+def work(): pass
+_base.Future = Mine
+with ThreadPoolExecutor(1) as pool:
+    pool.submit(work).result()
+""",
+    ).trace
+    (submit,) = trace.of("submit")
+    assert trace.function(submit) == "work"
+    assert trace.lines(submit)[0] == ("<module>", 11)
+    assert [e["task"] for e in trace.of("start", "finish", "read")] == [submit["task"]] * 3
+    assert not trace.of("promise")
+
+
 @pytest.mark.parametrize("way", ["set_result(1)", "set_exception(ValueError())"])
 @pytest.mark.parametrize(
     "look", ["while not promise.done(): pass", "promise.exception()", "wait([promise])"]

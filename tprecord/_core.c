@@ -917,7 +917,7 @@ tree_set(Tree *tree, int64_t node, uint64_t step, int64_t found)
     EACH(set_running) EACH(set_result) EACH(set_exception) EACH(get_result) \
     EACH(future_init) EACH(item_init) EACH(submit)
 
-/* Local variables: of `submit`, and `future` of the work item's `__init__`. */
+/* Local variables: of `submit`, and `self` of the future's `__init__`. */
 #define VARIABLES(EACH) EACH(executor) EACH(fn) EACH(args) EACH(future)
 
 typedef struct {
@@ -1080,9 +1080,10 @@ site_number(Callbacks *self, int level)
 /* ---------------------------------------------------------------------------- the hot events */
 
 static inline int
-record(Callbacks *self, int64_t kind, int64_t thread, PyObject *future)
+record(Callbacks *self, int64_t kind, PyObject *future)
 {
-    int64_t task = task_number(self, future);
+    int64_t thread = thread_number(self);
+    int64_t task = thread < 0 ? -1 : task_number(self, future);
     if (task < 0) {
         return -1;
     }
@@ -1090,9 +1091,10 @@ record(Callbacks *self, int64_t kind, int64_t thread, PyObject *future)
 }
 
 static int
-record_read(Callbacks *self, int64_t thread, PyObject *future)
+record_read(Callbacks *self, PyObject *future)
 {
-    int64_t site = site_number(self, 1);
+    int64_t thread = thread_number(self);
+    int64_t site = thread < 0 ? -1 : site_number(self, 1);
     int64_t task = site < 0 ? -1 : task_number(self, future);
     if (task < 0) {
         return -1;
@@ -1154,7 +1156,7 @@ next_task_number(Callbacks *self)
     return number_from(PyObject_CallNoArgs(self->next_future));
 }
 
-/* Record the task whose work item `submit` makes: the item's `__init__` has just begun. */
+/* Record the task whose future `submit` makes: the future's `__init__` has just begun. */
 static int
 record_submit(Callbacks *self)
 {
@@ -1163,9 +1165,9 @@ record_submit(Callbacks *self)
     if (site < 0) {
         return -1;
     }
-    Frame item = frame_here();
-    PyObject *future = frame_variable(item, &self->future);
-    Frame here = frame_back(item);
+    Frame birth = frame_here();
+    PyObject *future = frame_variable(birth, &self->future);
+    Frame here = frame_back(birth);
     int64_t function = future == NULL ? -1 : function_number(self, here);
     int64_t pool = function < 0 ? -1 : pool_number(self, here);
     frame_done(here);
@@ -1236,22 +1238,18 @@ Callbacks_on_call(Callbacks *self, PyObject *const *args, Py_ssize_t count)
         return NULL;
     }
     PyObject *callee = args[2], *first = args[3];
-    int64_t thread = thread_number(self);
     int done;
-    if (thread < 0) {
-        done = -1;
-    }
-    else if (callee == self->set_running) {
-        done = record(self, START, thread, first);
+    if (callee == self->set_running) {
+        done = record(self, START, first);
     }
     else if (callee == self->set_result) {
-        done = record(self, FINISH, thread, first);
+        done = record(self, FINISH, first);
     }
     else if (callee == self->get_result) {
-        done = record_read(self, thread, first);
+        done = record_read(self, first);
     }
     else if (callee == self->set_exception) {
-        done = record(self, FAIL, thread, first);
+        done = record(self, FAIL, first);
     }
     else {
         return handled(self, self->calls, args[0], self->state->disable, args + 2, 2);
@@ -1268,21 +1266,19 @@ Callbacks_on_start(Callbacks *self, PyObject *const *args, Py_ssize_t count)
     if (!takes(count, 2)) {
         return NULL;
     }
-    PyObject *otherwise = self->state->disable;
     if (args[0] == self->future_init || args[0] == self->item_init) {
         Frame here = frame_here();
         Frame caller = here != NULL ? frame_back(here) : NULL;
         int submits = caller != NULL && frame_code(caller) == self->submit;
         frame_done(caller);
         if (submits) {
-            if (args[0] == self->item_init && record_submit(self) < 0) {
+            if (args[0] == self->future_init && record_submit(self) < 0) {
                 return troubled(self, args[0]);
             }
             Py_RETURN_NONE;
         }
-        otherwise = Py_None;
     }
-    return handled(self, self->starts, args[0], otherwise, NULL, 0);
+    return handled(self, self->starts, args[0], self->state->disable, NULL, 0);
 }
 
 static PyObject *
@@ -1428,11 +1424,11 @@ Callbacks_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         Py_DECREF(self);
         return NULL;
     }
-    if (PyCode_Check(self->submit) && PyCode_Check(self->item_init)
+    if (PyCode_Check(self->submit) && PyCode_Check(self->future_init)
         && (variable_of(self->submit, "self", &self->executor) < 0
             || variable_of(self->submit, "fn", &self->fn) < 0
             || variable_of(self->submit, "args", &self->args) < 0
-            || variable_of(self->item_init, "future", &self->future) < 0)) {
+            || variable_of(self->future_init, "self", &self->future) < 0)) {
         Py_DECREF(self);
         return NULL;
     }

@@ -6,14 +6,14 @@ from _functools import partial  # type: ignore[import-not-found]  # functools ta
 from _operator import setitem
 from time import perf_counter_ns
 
-from tprecord.encode import event_lines, event_text
+from tprecord.encode import NO_EVENT, SLOTS, event_lines, event_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # not worth its import time to the app
     from collections.abc import Callable
     from typing import Any, Protocol
 
-    from tprecord.encode import Slots
+    from tprecord.encode import Event, Slots
 
     class AnyBuffer(Protocol):
         """What the cores' buffers have in common."""
@@ -47,10 +47,10 @@ FULL = 100_000
 class Buffer:
     """Events and definitions on their way to the writer.
 
-    The events stand in one flat list, ``moment, text`` each: numbers and text are nothing to the
-    garbage collector, while a row for each event would make it run half as often again, over all
-    of the app.  The first moment in the list, with an empty text, is that of the last event that
-    has left it.
+    The events stand in one flat list, four slots each (`Slots`): numbers and text are nothing to
+    the garbage collector, while a row for each event would make it run half as often again, over
+    all of the app.  The first slots hold the moment of the last event that has left the list, and
+    no text.
 
     Appending to and cutting off a list are single steps, with the GIL and without: no lock.
     An event is appended *before* its thread does what others can see of it, so each prefix of the
@@ -60,21 +60,20 @@ class Buffer:
     __slots__ = ("_slots", "_tell", "definitions", "dropped", "put")
 
     def __init__(self, origin_ns: int) -> None:
-        self._slots: Slots = [origin_ns, ""]
+        self._slots: Slots = [origin_ns, *NO_EVENT]
         self._tell: Callable[[], None] | None = None
         self.definitions: list[dict[str, Any]] = []
         self.dropped = 0
-        self.put: Callable[[tuple[int, str]], None] = self._slots.extend
-        """Append an event: its moment and its text.  Looked up anew each time: what is called here
-        depends on `tell`."""
+        self.put: Callable[[Event], None] = self._slots.extend
+        """Append an event.  Looked up anew each time: what is called here depends on `tell`."""
 
     def __bool__(self) -> bool:
         """Return true if anything is in it."""
-        return len(self._slots) > 2 or bool(self.definitions)
+        return len(self._slots) > SLOTS or bool(self.definitions)
 
     def __len__(self) -> int:
         """Return how many events and definitions are in it."""
-        return len(self._slots) // 2 - 1 + len(self.definitions)
+        return len(self._slots) // SLOTS - 1 + len(self.definitions)
 
     @property
     def tell(self) -> Callable[[], None] | None:
@@ -89,8 +88,8 @@ class Buffer:
         self._tell = tell
         self.put = self._slots.extend if tell is None else self._put_and_tell
 
-    def _put_and_tell(self, event: tuple[int, str]) -> None:
-        if len(self._slots) > 2 * FULL:
+    def _put_and_tell(self, event: Event) -> None:
+        if len(self._slots) > SLOTS * FULL:
             self.dropped += 1
             return
         self._slots.extend(event)
@@ -101,7 +100,7 @@ class Buffer:
     def add(self, kind: int, thread: int, *numbers: int) -> None:
         """Append an event of this moment."""
         text = event_text(kind, thread, *numbers)
-        event = perf_counter_ns(), text
+        event = perf_counter_ns(), *text
         self.put(event)
 
     def lines(self) -> tuple[bytes, Callable[[], object]]:
@@ -112,4 +111,4 @@ class Buffer:
         slots = self._slots[:]
         taken = slice(len(slots))
         lines, moment = event_lines(slots)
-        return lines, partial(setitem, self._slots, taken, (moment, ""))
+        return lines, partial(setitem, self._slots, taken, (moment, *NO_EVENT))

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import sys
 from time import perf_counter_ns as clock
-from types import CodeType, FrameType, FunctionType
+from types import CodeType, FunctionType
 
 from tprecord.compat import SNAPSHOT_LOCALS
 from tprecord.guard import covered_throughout
@@ -67,10 +67,10 @@ class Hot:
         self.set_exception = self.get_result = object()
         self.future_init: object = None
         self.item_init: object = None
-        """code of ``__init__`` of a pool's work items: where it begins, called by `submit`, a task
-        is submitted.  A watched call in `submit` would cost the app several times as much."""
+        """code of ``__init__`` of a pool's work items: that `submit` makes one is no event"""
         self.submit: object = None
-        """code of the function that makes the futures of pools: their births are no events"""
+        """code of the function by which a pool is given a task: where it makes the future, the task
+        is submitted.  A watched call in it would cost the app several times as much."""
 
 
 class Handlers:
@@ -117,38 +117,6 @@ class Callbacks:
         self.emit = emit
 
 
-class Texts:
-    """A table of numbers by ``id`` that are text already, as they stand in events: ``,17``."""
-
-    __slots__ = ("texts",)
-
-    def __init__(self) -> None:
-        """Make an empty one."""
-        self.texts: dict[int, str] = {}
-
-    def get(self, key: int, default: Any = None, /) -> Any:
-        """Return the number of a key."""
-        text = self.texts.get(key)
-        return default if text is None else int(text[1:])
-
-    def __len__(self) -> int:
-        """Return how many keys there are."""
-        return len(self.texts)
-
-    def pop(self, key: int, default: None, /) -> int | None:
-        """Remove a key, if it is there."""
-        text = self.texts.pop(key, None)
-        return default if text is None else int(text[1:])
-
-    def values(self) -> list[int]:
-        """Return the numbers."""
-        return [int(text[1:]) for text in list(self.texts.values())]
-
-    def __setitem__(self, key: int, number: int, /) -> None:
-        """Enter a number."""
-        self.texts[key] = f",{number}"
-
-
 def make_callbacks(
     my_buffer: Buffer, my_names: Names, hot: Hot, my_handlers: Handlers, my_trouble: Trouble
 ) -> Callbacks:
@@ -156,7 +124,13 @@ def make_callbacks(
 
     A place whose event is not hot and has no handler is switched off.
     """
-    my_names.as_known = ",{}".format
+    my_names.as_known = f",{{}}{END}".format
+
+    def begin() -> None:
+        number = my_names.thread()
+        for name, kind in HEADS.items():
+            setattr(my_names.local, name, f"[{kind},%d,{number},%d")
+
     space: dict[str, Any] = {
         **globals(),
         **{name: getattr(hot, name) for name in Hot.__slots__},
@@ -165,8 +139,11 @@ def make_callbacks(
         "handlers": my_handlers,
         "trouble": my_trouble,
         "local": my_names.local,
+        "begin": begin,
         "steps": my_names.steps,
-        **{name: getattr(my_names, name).texts for name in ("futures", "pools", "functions")},
+        "futures": my_names.futures,
+        "pools": my_names.pools,
+        "functions": {},
         "next_future": my_names.next_future,
     }
 
@@ -196,10 +173,12 @@ names: Names = _not_here
 handlers: Handlers = _not_here
 trouble: Trouble = _not_here
 local: Any = _not_here
+begin: Callable[[], None] = _not_here
 steps: Steps = _not_here
-futures: dict[int, str] = _not_here
-pools: dict[int, str] = _not_here
+futures: dict[int, int] = _not_here
+pools: dict[int, int] = _not_here
 functions: dict[int, str] = _not_here
+"""``id(code)`` -> number as it stands in events, ``,17``; `names` keeps the code"""
 next_future: Callable[[], int] = _not_here
 set_running: object = _not_here
 set_result: object = _not_here
@@ -209,8 +188,11 @@ future_init: object = _not_here
 item_init: object = _not_here
 submit: object = _not_here
 
-SUBMITS, STARTS, FINISHES, FAILS, READS = map(str, (SUBMIT, START, FINISH, FAIL, READ))
-"""What the lines of the hot events begin with."""
+END = "]\n"
+"""What lines end with."""
+
+HEADS = {"submits": SUBMIT, "starts": START, "finishes": FINISH, "fails": FAIL, "reads": READ}
+"""What the lines of a thread begin with, by the kind of event: attributes of `local`."""
 
 getframe = sys._getframe
 disable = sys.monitoring.DISABLE
@@ -228,44 +210,55 @@ def _emit(kind: int, *numbers: int) -> None:
 
 
 def _on_call(code: CodeType, _offset: int, callee: Any, arg0: Any) -> object:
-    event: tuple[int, str]
+    here: Any
+    tail: Any
     try:
-        found: Steps | str = steps  # first, so that the outer handler is the first one's
-        try:
-            me = local.text
-        except AttributeError:
-            names.thread()
-            me = local.text
         if callee is set_running:
-            task = futures.get(id(arg0)) or f",{names.future(arg0)}"
-            event = clock(), f"{STARTS}{me}{task}"
+            try:
+                head = local.starts
+            except AttributeError:
+                begin()
+                head = local.starts
+            tail = END
         elif callee is set_result:
-            task = futures.get(id(arg0)) or f",{names.future(arg0)}"
-            event = clock(), f"{FINISHES}{me}{task}"
+            try:
+                head = local.finishes
+            except AttributeError:
+                begin()
+                head = local.finishes
+            tail = END
         elif callee is get_result:
-            caller: FrameType | None
             try:
-                caller = getframe(2)
+                head = local.reads
+            except AttributeError:
+                begin()
+                head = local.reads
+            try:
+                here = caller = getframe(2)
             except ValueError:  # a thread of somebody's C code
-                caller = None
-            here = caller  # Names.site, at half its price
-            try:
-                while isinstance(found, dict):
-                    if here is None:
-                        found = found[TOP]
-                    else:
-                        found = found[id(here.f_code) + here.f_lasti]
-                        here = here.f_back
-            except KeyError:
-                found = f",{names.new_site(caller)}"
-            task = futures.get(id(arg0)) or f",{names.future(arg0)}"
-            event = clock(), f"{READS}{me}{task}{found}"
+                here = caller = None
+            try:  # Names.site, at half its price
+                tail = steps[id(here.f_code) + here.f_lasti]
+                while type(tail) is dict:
+                    here = here.f_back
+                    tail = tail[TOP if here is None else id(here.f_code) + here.f_lasti]
+            except (KeyError, AttributeError):
+                tail = f",{names.new_site(caller)}{END}"
         elif callee is set_exception:
-            task = futures.get(id(arg0)) or f",{names.future(arg0)}"
-            event = clock(), f"{FAILS}{me}{task}"
+            try:
+                head = local.fails
+            except AttributeError:
+                begin()
+                head = local.fails
+            tail = END
         else:
             handle = handlers.calls.get(id(code))
             return disable if handle is None else handle(callee, arg0)
+        try:
+            task = futures[id(arg0)]
+        except KeyError:
+            task = names.future(arg0)
+        event = clock(), head, task, tail
         buffer.put(event)  # the step after `put` was looked up calls it: nobody changes it between
     except BaseException as error:
         trouble(error, code)
@@ -273,52 +266,53 @@ def _on_call(code: CodeType, _offset: int, callee: Any, arg0: Any) -> object:
 
 
 def _on_start(code: CodeType, _offset: int) -> object:
+    here: Any
+    site: Any
     try:
-        found: Steps | str = steps  # first, so that the outer handler is the first one's
-        if code is future_init or code is item_init:
-            try:
-                by = getframe(2)
-            except ValueError:  # a thread of somebody's C code
-                by = None
+        if code is future_init:
+            birth = getframe(1)
+            by = birth.f_back
             if by is not None and by.f_code is submit:
-                if code is future_init:
-                    return None
                 try:
-                    me = local.text
+                    head = local.submits
                 except AttributeError:
-                    names.thread()
-                    me = local.text
-                caller = here = by.f_back  # Names.site, at half its price
-                try:
-                    while isinstance(found, dict):
-                        if here is None:
-                            found = found[TOP]
-                        else:
-                            found = found[id(here.f_code) + here.f_lasti]
-                            here = here.f_back
-                except KeyError:
-                    found = f",{names.new_site(caller)}"
+                    begin()
+                    head = local.submits
+                here = caller = by.f_back
+                try:  # as above
+                    site = steps[id(here.f_code) + here.f_lasti]
+                    while type(site) is dict:
+                        here = here.f_back
+                        site = site[TOP if here is None else id(here.f_code) + here.f_lasti]
+                except (KeyError, AttributeError):
+                    site = f",{names.new_site(caller)}{END}"
                 values = by.f_locals
                 executor, fn = values["self"], values["fn"]
-                if type(fn) is FunctionType:
-                    function = functions.get(id(fn.__code__)) or f",{names.function(fn)}"
-                else:
+                if type(fn) is not FunctionType:
                     function = f",{names.function(fn, values['args'])}"
+                else:
+                    try:
+                        function = functions[id(fn.__code__)]
+                    except KeyError:
+                        functions[id(fn.__code__)] = function = f",{names.function(fn)}"
+                try:
+                    pool = pools[id(executor)]
+                except KeyError:
+                    pool = names.pool(executor)
+                born = birth.f_locals
+                futures[id(born["self"])] = task = next_future()
                 if SNAPSHOT_LOCALS:
                     values.clear()
-                values = getframe(1).f_locals
-                future = values["future"]
-                if SNAPSHOT_LOCALS:
-                    values.clear()
-                pool = pools.get(id(executor)) or f",{names.pool(executor)}"
-                futures[id(future)] = task = f",{next_future()}"
-                event = clock(), f"{SUBMITS}{me}{task}{pool}{function}{found}"
+                    born.clear()
+                event = clock(), head, task, f",{pool}{function}{site}"
                 buffer.put(event)  # as above
                 return None
+        elif code is item_init:
+            by = getframe(1).f_back
+            if by is not None and by.f_code is submit:
+                return None
         handle = handlers.starts.get(id(code))
-        if handle is None:
-            return None if code is item_init else disable
-        return handle()
+        return disable if handle is None else handle()
     except BaseException as error:
         trouble(error, code)
         return None

@@ -66,4 +66,6 @@ def choose() -> Core:
 
 
 def _in_python(why: str) -> Core:
-    return Core(f"Python ({why})", buffer.Buffer, core.Texts, names.counter, core.make_callbacks)
+    return Core(
+        f"Python ({why})", buffer.Buffer, dict[int, int], names.counter, core.make_callbacks
+    )

@@ -1,9 +1,9 @@
 """Buffered events and definitions as lines of the trace.
 
 Nothing is imported for it: what serialises JSON elsewhere brings modules along (``dataclasses``,
-``uuid``, ``json``), and the app may have modules of these names beside it.  The numbers of an event
-are text from the moment it is recorded; when a batch is written only the steps of time are put in,
-all by one ``%``.
+``uuid``, ``json``), and the app may have modules of these names beside it.  Most of an event is
+text from the moment it is recorded, and much of it the same text each time; when a batch is
+written, the steps of time and the numbers of tasks are put in, all by one ``%``.
 """
 
 from __future__ import annotations
@@ -19,9 +19,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    Event = tuple[int, str, int, str]
+    """The moment in ns; how the line begins, with ``%d`` for the step of time and the number that
+    is next; this number; how the line ends."""
     Slots = list[int | str]
-    """Events, flat: the moment in ns and the text, with ``%d`` for the step of time, of each."""
+    """Events, flat: four slots each."""
 
+SLOTS = 4
+"""Slots of an event."""
+
+NO_EVENT = "", 0, ""
+"""What stands after a moment that is no event's."""
 
 _quoted: Callable[[str], str] = compat.standard("_json").encode_basestring_ascii
 
@@ -46,23 +54,24 @@ def _value(value: Any) -> bytes:
     return b"%d" % value if isinstance(value, int) else b"null"
 
 
-def event_text(kind: int, thread: int, *numbers: int) -> str:
-    """Return the text of an event, with ``%d`` for the ticks since the event before."""
-    return f"{kind},%d,{','.join(map(str, (thread, *numbers)))}"
+def event_text(kind: int, thread: int, *numbers: int) -> tuple[str, int, str]:
+    """Return what an event puts into its slots after the moment."""
+    return f"[{kind},%d,%d", thread, "".join(f",{number}" for number in numbers) + "]\n"
 
 
 def event_lines(slots: Slots) -> tuple[bytes, int]:
     """Return one line per event, and the moment of the last one in ns, in full ticks.
 
-    `slots` begins with the moment of the event before them in ns, and no text; then come the
+    `slots` begins with the moment of the event before them in ns, and `NO_EVENT`; then come the
     events.  Moments become ticks since the event before; rounding does not add up, since each
     moment is rounded, not each step.
     """
-    moments: list[int] = slots[::2]  # type: ignore[assignment]
-    texts: list[str] = slots[3::2]  # type: ignore[assignment]
+    moments: list[int] = slots[::SLOTS]  # type: ignore[assignment]
     origin = moments[0] - moments[0] % TICK_NS
     # from `origin` on, for small numbers are divided at half the cost
     ticks = list(map(floordiv, map(sub, moments, repeat(origin)), repeat(TICK_NS)))
-    steps = tuple(map(sub, ticks[1:], ticks))
-    lines = "[" + "]\n[".join(texts) + "]\n" if texts else ""
-    return (lines % steps).encode(), origin + ticks[-1] * TICK_NS
+    numbers = [0] * (2 * len(moments) - 2)
+    numbers[::2] = map(sub, ticks[1:], ticks)
+    numbers[1::2] = slots[SLOTS + 2 :: SLOTS]  # type: ignore[assignment]
+    texts: list[str] = slots[1::2]  # type: ignore[assignment]
+    return ("".join(texts) % tuple(numbers)).encode(), origin + ticks[-1] * TICK_NS

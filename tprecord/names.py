@@ -117,7 +117,7 @@ class Names:
         self.steps: Steps = {}
         """the known call stacks of sites with as many frames as the user chose"""
         self.as_known: Callable[[int], object] = int
-        """how `steps` has the numbers of sites: the core in Python wants them as text, ``,17``"""
+        """how `steps` has the numbers of sites: the core in Python wants them as text"""
         self._steps_by_depth: dict[int, Steps] = {0: self.steps}
         self._sites_by_line: dict[tuple[int, ...], int] = {}
         self.strata: dict[int, int] = {}
@@ -143,7 +143,7 @@ class Names:
         self.sets: set[int] = set()
         """the sets of futures that somebody still waits for, or may"""
         self.local = _local()
-        """``.number`` is the calling thread's; ``.text`` is as it stands in events"""
+        """``.number`` is the calling thread's; the core in Python keeps more here"""
         self.next_future = new_counter()
         self._next = {
             kind: counter() for kind in ("thread", "pool", "function", "site", "set", "object")
@@ -209,7 +209,8 @@ class Names:
 
     def _is(self, number: int) -> None:
         """The calling thread has this number."""
-        self.local.number, self.local.text = number, f",%d,{number}"
+        self.local.__dict__.clear()  # what was kept for another number
+        self.local.number = number
 
     def gone(self) -> None:
         """The calling thread is about to end."""
@@ -488,7 +489,7 @@ class Names:
                     here = here.f_back
         except KeyError:
             return self.new_site(frame, depth)
-        return found if isinstance(found, int) else int(found[1:])
+        return found if isinstance(found, int) else int(found.strip(",]\n"))
 
     def new_site(self, frame: FrameType | None, depth: int = 0) -> int:
         """Return the number of a call stack that `steps` does not know yet."""

@@ -46,7 +46,6 @@ def install(monitor: Monitor, thread: ModuleType) -> None:
         id(executor._initializer_failed.__code__),
     }
     monitor.names.add_floor(thread._WorkItem.run)
-    monitor.on_start(thread._WorkItem.__init__)
     monitor.on_call(executor._initializer_failed)
     _watch_tasks(monitor, thread)
     _watch_workers(monitor, thread)
@@ -82,7 +81,7 @@ def _watch_tasks(monitor: Monitor, thread: ModuleType) -> None:
             monitor.emit(START, names.future(arg0))
         return None
 
-    def adopts() -> None:  # what `submit` makes is hot, and not told
+    def adopts() -> None:  # what `submit` makes is not told
         here = sys._getframe(2)
         future, fn, args = compat.call_in_work_item(
             *local_values(here, "future", "fn", "args", "task")

@@ -8,7 +8,7 @@ from _weakref import ref
 from tprecord import waiting
 from tprecord.frames import local_values
 from tprecord.own import attribute, name_of, variables
-from tprecord.schema import CANCEL, FAIL, FINISH, OPERATION, PROMISE, READ, WAIT
+from tprecord.schema import CANCEL, FAIL, FINISH, OPERATION, PROMISE, READ, SUBMIT, WAIT
 from tprecord.timeouts import AT_ONCE, ticks
 
 TYPE_CHECKING = False
@@ -56,6 +56,12 @@ def _watch_promises(monitor: Monitor, base: ModuleType) -> None:
         (future,) = local_values(here, "self")
         while maker is not None and _initialises(maker, future):
             maker = maker.f_back  # a subclass's: what matters is who made the object
+        if maker is not None and maker.f_code is monitor.hot.submit:
+            executor, fn, args = local_values(maker, "self", "fn", "args")
+            number = names.futures[id(future)] = names.next_future()
+            pool, function = names.pool(executor), names.function(fn, args or ())
+            monitor.emit(SUBMIT, number, pool, function, names.site(maker.f_back))
+            return
         if not ends_watched:  # a program that makes no promises does not pay for their ends
             ends_watched = True
             monitor.on_call(base.Future.set_result, sets(FINISH))
