@@ -108,8 +108,11 @@ class Names:
         """``id(executor)`` -> number"""
         self.queues: dict[int, int] = {}
         """``id(work queue)`` -> number of the pool"""
-        self.sizes: dict[int, int | None] = {}
-        """``id(executor)`` -> its ``max_workers`` as it was last told; None: not known"""
+        self.sizes: dict[int, tuple[int | None, object, object]] = {}
+        """``id(executor)`` -> its ``max_workers`` as it was last told, None: not known; and what it
+        was told by: see `_seen`"""
+        self.plain_pool: Any = None
+        """the class whose objects have no code of the app's that reading an attribute could run"""
         self.functions = table()
         """``id(code)`` -> number"""
         self._named_functions: dict[tuple[str, str], int] = {}
@@ -240,7 +243,8 @@ class Names:
             number = self._next["pool"]()
             has = variables(executor)
             threads, queue = has.get("_threads"), has.get("_work_queue")
-            size = self.sizes[id(executor)] = _size(executor)
+            size = _size(executor)
+            self.sizes[id(executor)] = size, *_seen(executor)
             self._define(
                 {
                     "pool": number,
@@ -264,16 +268,22 @@ class Names:
         into a pool: nothing is known then of when its workers come and what they take.
         """
         changed = []
-        for key, told in list(self.sizes.items()):
+        for key, (told, limit, kind) in list(self.sizes.items()):
             watcher = self._watchers.get(key)
-            executor = None if watcher is None else watcher()
+            executor: Any = None if watcher is None else watcher()
+            if type(executor) is self.plain_pool:  # each wait comes here: most find nothing new
+                try:
+                    if executor._max_workers is limit and type(executor._work_queue) is kind:
+                        continue
+                except AttributeError:
+                    pass  # somebody has deleted them
             number = self.pools.get(key)
             if executor is None or number is None:
                 self.sizes.pop(key, None)
                 continue
             size = _size(executor)
+            self.sizes[key] = size, *_seen(executor)
             if size != told:
-                self.sizes[key] = size
                 changed.append((number, size))
         return changed
 
@@ -555,6 +565,17 @@ def _size(executor: object) -> int | None:
     if type(number) is float and number < 1e9:
         return -int(-number // 1)
     return int.__index__(number) if is_a(number, int) else None
+
+
+def _seen(executor: object) -> tuple[object, object]:
+    """Return what the size of a pool is told by: its limit, and the class of its queue.
+
+    What is of the app's own is not kept: other objects stand for it, which nothing is the same as.
+    """
+    limit = attribute(executor, "_max_workers")
+    if type(limit) in (int, float) and _has_a_known_queue(executor):
+        return limit, type(attribute(executor, "_work_queue"))
+    return object(), object()
 
 
 def _has_a_known_queue(executor: object) -> bool:

@@ -29,8 +29,7 @@ READER_TRIES, READER_PAUSE_S = 50, 0.02
 """How often to look whether somebody reads a pipe, and how long to wait in between."""
 
 IGNORED = _signal.SIG_IGN
-DEADLY = [getattr(_signal, name) for name in ("SIGPIPE", "SIGXFSZ") if hasattr(_signal, name)]
-"""What a write can raise, and end the process with: CPython ignores them, an app may not."""
+CAN_MASK = hasattr(_signal, "pthread_sigmask")
 
 
 class SinkError(OSError):
@@ -92,6 +91,10 @@ class Sink:
         status = os.fstat(self._descriptor)
         self._file = status.st_dev, status.st_ino
         self.regular = stat.S_ISREG(status.st_mode)
+        self._deadly = getattr(_signal, "SIGXFSZ" if self.regular else "SIGPIPE", None)
+        """what a write can raise, and end the process with: CPython ignores it, an app may not"""
+        self._written = b""
+        """what was written last"""
         self._abandoned = False
 
     def is_behind(self) -> bool:
@@ -156,22 +159,22 @@ class Sink:
             raise
         old, self._descriptor = self._descriptor, _move_up(descriptor)
         self._file = _identity(self._descriptor)
-        self.size = len(begin)
+        self._written, self.size = b"", len(begin)
         os.close(old)
 
     def _write(self) -> None:
         """Write what can be, and take it off the tail."""
-        deadly = [s for s in DEADLY if _signal.getsignal(s) is not IGNORED]
-        if not deadly or not hasattr(_signal, "pthread_sigmask"):
+        deadly = self._deadly
+        if deadly is None or not CAN_MASK or _signal.getsignal(deadly) is IGNORED:
             self._write_now()
             return
-        # The app wants to be told by these signals what becomes of its own writes, not of ours.
-        before = _signal.pthread_sigmask(_signal.SIG_BLOCK, deadly)
+        # The app wants to be told by this signal what becomes of its own writes, not of ours.
+        before = _signal.pthread_sigmask(_signal.SIG_BLOCK, (deadly,))
         try:
             self._write_now()
         except OSError as error:
-            if error.errno in (errno.EPIPE, errno.EFBIG) and not before.intersection(deadly):
-                _signal.sigtimedwait(deadly, 0)
+            if error.errno in (errno.EPIPE, errno.EFBIG) and deadly not in before:
+                _signal.sigtimedwait((deadly,), 0)
             raise
         finally:
             _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
@@ -180,24 +183,8 @@ class Sink:
         out, write, before = self._out, os.write, bytes(self._out)
         # C code calls C code: a Ctrl-C lands before both steps or after them.
         list(map(delitem, (out,), map(slice, map(write, (self._descriptor,), (out,)))))
-        self.size += len(before) - len(out)
-        if self.regular and not self._is_open():
-            self._take_back(before)
-
-    def _take_back(self, before: bytes) -> None:
-        """The app has closed the descriptor, just before the write or just after it."""
-        self._open_again()
-        missing = self.size - os.fstat(self._descriptor).st_size
-        if missing > 0:
-            written = before[: len(before) - len(self._out)]
-            self._out[:0] = written[-missing:]
-            self.size -= min(missing, len(written))
-
-    def _is_open(self) -> bool:
-        try:
-            return _identity(self._descriptor) == self._file
-        except OSError:
-            return False
+        self._written = before[: len(before) - len(out)]
+        self.size += len(self._written)
 
     def _check(self) -> None:
         """See that the descriptor is still our file's, and that the file still has a name."""
@@ -207,8 +194,18 @@ class Sink:
             status = None
         if status is None or (status.st_dev, status.st_ino) != self._file:
             self._open_again()
+            if self.regular and not self._abandoned:
+                self._take_back()
         elif self.regular and not status.st_nlink:
             raise SinkError("somebody has deleted the file")
+
+    def _take_back(self) -> None:
+        """The app has closed the descriptor: it may have been just before the last write."""
+        missing = self.size - os.fstat(self._descriptor).st_size
+        if missing > 0:
+            self._out[:0] = self._written[-missing:]
+            self.size -= min(missing, len(self._written))
+        self._written = b""
 
     def _open_again(self) -> None:
         if self._abandoned:
@@ -249,14 +246,20 @@ class Sink:
     def close(self) -> None:
         """Close the file if it is still ours; what is written afterwards goes nowhere."""
         try:
+            going_on = bool(self._out)  # in another thread, which may be stuck there
             if self._packer is not None:
                 self._packer.end(self._out)
+            self._check()
+            if self._packer is not None or not going_on:
                 self.write()
+        except OSError:
+            pass  # nothing more can be written
+        self._abandoned = True
+        try:
             if _identity(self._descriptor) == self._file:
                 os.close(self._descriptor)
         except OSError:
             pass  # the app has closed it
-        self._abandoned = True
 
 
 class LateSink:
