@@ -1,6 +1,7 @@
 """What recording costs in instructions of the processor: a count, which no busy machine changes.
 
-``python -m benchmarks.instructions`` prints it for this Python; it needs valgrind, and two minutes.
+``python -m benchmarks.instructions`` prints it for this Python; it needs valgrind, and three
+minutes.
 
 Each workload is counted short and long, so that starting and ending fall out.  Time is another
 matter: an instruction that waits for memory counts like any other.  Valgrind makes a program some
@@ -19,10 +20,13 @@ from pathlib import Path
 from benchmarks.measure import BARE, IN_C, IN_PYTHON, CannotRun, Setup, workload
 
 WORKLOADS = {
-    "no-op tasks": ("no-op", 1_000, 6_000),
-    "no futures at all": ("no futures", 20_000, 120_000),
+    "no-op tasks": ("no-op", 0, 1_000, 6_000),
+    "tasks of 4 000 turns, 100 µs or so": ("work", 4_000, 200, 1_000),
+    "tasks of 40 000 turns, 1 ms or so": ("work", 40_000, 20, 100),
+    "no futures at all": ("no futures", 0, 20_000, 120_000),
 }
-"""for people -> the program, and its units in the short and the long run"""
+"""for people -> the program, how often each of its tasks turns an empty loop, and its units in the
+short and the long run"""
 
 COUNT = ("valgrind", "--tool=callgrind", f"--callgrind-out-file={os.devnull}")
 
@@ -31,10 +35,10 @@ def main() -> int:
     """Count, and print a table; return the exit status."""
     print("| instructions per unit | alone | tprecord, C | tprecord, Python |\n|---|--:|--:|--:|")
     with tempfile.TemporaryDirectory() as directory:
-        for name, (program, short, long) in WORKLOADS.items():
+        for name, (program, turns, short, long) in WORKLOADS.items():
             try:
                 alone, *recorded = (
-                    per_unit(setup, Path(directory), program, short, long)
+                    per_unit(setup, Path(directory), program, turns, short, long)
                     for setup in (BARE, IN_C, IN_PYTHON)
                 )
             except CannotRun as error:
@@ -45,9 +49,13 @@ def main() -> int:
     return 0
 
 
-def per_unit(setup: Setup, directory: Path, program: str, short: int, long: int) -> float:
+def per_unit(
+    setup: Setup, directory: Path, program: str, turns: int, short: int, long: int
+) -> float:
     """Return the instructions that one unit more takes.  Raises `CannotRun`."""
-    few, many = (counted(setup, directory, *workload(program, units)) for units in (short, long))
+    few, many = (
+        counted(setup, directory, *workload(program, units, turns)) for units in (short, long)
+    )
     return (many - few) / (long - short)
 
 

@@ -56,7 +56,7 @@ def _value(value: Any) -> bytes:
 
 def event_text(kind: int, thread: int, *numbers: int) -> tuple[str, int, str]:
     """Return what an event puts into its slots after the moment."""
-    return f"[{kind},%d,%d", thread, "".join(f",{number}" for number in numbers) + "]\n"
+    return f"[{kind},%d,%d", thread, "".join([f",{number}" for number in numbers]) + "]\n"
 
 
 def event_lines(slots: Slots) -> tuple[bytes, int]:

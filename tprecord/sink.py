@@ -180,10 +180,10 @@ class Sink:
             _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
 
     def _write_now(self) -> None:
-        out, write, before = self._out, os.write, bytes(self._out)
+        out, data = self._out, bytes(self._out)
         # C code calls C code: a Ctrl-C lands before both steps or after them.
-        list(map(delitem, (out,), map(slice, map(write, (self._descriptor,), (out,)))))
-        self._written = before[: len(before) - len(out)]
+        next(map(delitem, (out,), map(slice, map(os.write, (self._descriptor,), (data,)))))
+        self._written = data[: len(data) - len(out)]
         self.size += len(self._written)
 
     def _check(self) -> None:
