@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -10,7 +12,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 import tpanalyze
-from benchmarks import instructions, locks, made_trace, page, recorder, results
+from benchmarks import floor, instructions, locks, made_trace, page, recorder, results
 from benchmarks.measure import (
     BARE,
     IN_PYTHON,
@@ -23,7 +25,7 @@ from benchmarks.measure import (
     workload,
 )
 from benchmarks.picture import Bar, Group, draw
-from tests.recorded import read
+from tests.recorded import environment, read
 
 
 def test_a_made_trace_is_as_a_recorder_would_have_written_it(tmp_path: Path) -> None:
@@ -129,6 +131,25 @@ def test_without_valgrind_no_instructions_are_counted(
     monkeypatch.setenv("PATH", str(tmp_path))
     assert instructions.main() == 2
     assert capsys.readouterr().err == "cannot count: valgrind is not installed\n"
+
+
+@pytest.mark.parametrize("step", floor.STEPS)
+def test_the_floor_is_measured_under_callbacks_that_meet_every_task(
+    step: str, tmp_path: Path
+) -> None:
+    command = [sys.executable, str(floor.PROGRAM), step, *workload("no-op", 3000)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=environment(), cwd=tmp_path, check=True
+    )
+    assert json.loads(done.stdout)["ns"] > 0
+    assert done.stderr == f"{0 if step == 'called' else 4 * 3000} events\n"
+
+
+def test_the_floor_is_told_beside_the_core_in_python(capsys: pytest.CaptureFixture[str]) -> None:
+    assert floor.main(tasks=100, rounds=1) == 0
+    _, _, *rows = capsys.readouterr().out.splitlines()
+    assert len(rows) == len(floor.STEPS) + 1
+    assert all("**" in row for row in rows)
 
 
 def test_what_locks_cost_is_measured_alone_and_recorded(tmp_path: Path) -> None:
