@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import random
 import tracemalloc
 from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, strategies as st
 
 from tests import snapshots
 from tests.random_run import CHOICES, RandomRun
 from tests.snapshots import HEADER, QUALITY, Builder
 from tests.test_soundness import some_snapshots
 from tests.tracegen import TraceGen
-from tpanalyze import waitgraph
+from tpanalyze import alike, waitgraph
+from tpanalyze.alike import Few
 from tpanalyze.findings import Node, NodeKind, Report
 from tpanalyze.model import (
+    FutureWait,
     Pool,
     PoolId,
     PoolRole,
@@ -25,11 +28,20 @@ from tpanalyze.model import (
     TaskId,
     TaskOrigin,
     TaskState,
+    ThreadState,
 )
+from tpanalyze.render.json_report import render_json
 from tpanalyze.render.text import render_text
 from tpanalyze.verdict import analyse, at_hand
 from tpanalyze.waitgraph import Step, WaitGraph, build, why
 
+
+@pytest.fixture(autouse=True)
+def few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alike, "MANY", 0)
+
+
+ROUNDS = 150
 LATER_NS = 60_000_000_000
 """long enough for what stands still to be told of"""
 
@@ -49,9 +61,72 @@ def crowded(snapshot: Snapshot) -> Snapshot:
     return replace(snapshot, tasks=tasks, pools=pools, time_ns=snapshot.time_ns + LATER_NS)
 
 
+OPERATIONS = (
+    "Future.result",
+    "wait(ALL_COMPLETED)",
+    "wait(FIRST_COMPLETED)",
+    "wait(FIRST_EXCEPTION)",
+    "as_completed",
+)
+
+
+def awaited(snapshot: Snapshot, rng: random.Random) -> Snapshot:
+    """Return it with more tasks of every kind, and with waits for some of all of them."""
+    tasks, pools, threads = dict(snapshot.tasks), dict(snapshot.pools), dict(snapshot.threads)
+    if rng.random() < 0.5:
+        number = PoolId(max(pools, default=0) + 1)
+        pools[number] = Pool(number, "Pool", "p", 2, role=PoolRole.PROCESSES)
+        if rng.random() < 0.5 and pools:
+            pools[number] = replace(pools[number], results=rng.choice(list(pools)))
+    homes: list[tuple[TaskState, TaskOrigin, PoolId | None]] = [
+        (TaskState.PENDING, TaskOrigin.PROMISE, None),
+        (TaskState.FINISHED, TaskOrigin.POOL, None),
+        (TaskState.FAILED, TaskOrigin.PROMISE, None),
+        *((TaskState.QUEUED, TaskOrigin.POOL, pool) for pool in pools),
+        *((TaskState.CANCELLED, TaskOrigin.POOL, pool) for pool in pools),
+        *(
+            (TaskState.RUNNING, TaskOrigin.POOL, pool.id)
+            for pool in pools.values()
+            if pool.role is PoolRole.PROCESSES
+        ),
+    ]
+    first = number = max(tasks, default=TaskId(0))
+    for _ in range(rng.choice([2, 10, 40])):
+        state, origin, home = rng.choice(homes)
+        for _ in range(rng.randint(1, 4)):
+            number = TaskId(number + 1)
+            tasks[number] = Task(number, state, origin, home, submitted_ns=snapshot.time_ns)
+            if home is not None and state in (TaskState.QUEUED, TaskState.CANCELLED):
+                queue = pools[home].queue
+                queue = (number, *queue) if rng.random() < 0.1 else (*queue, number)
+                pools[home] = replace(pools[home], queue=queue)
+    for thread in threads.values():
+        if thread.state not in (ThreadState.RUNNING, ThreadState.WAITING):
+            continue
+        if not isinstance(thread.wait, FutureWait | None) or rng.random() < 0.3:
+            continue
+        named = set(thread.wait.futures) if thread.wait and rng.random() < 0.7 else set()
+        for _ in range(rng.randint(1, 3)):
+            one, other = sorted(rng.choices(range(first + 1, number + 3), k=2))
+            named.update(map(TaskId, range(one, other + 1)))  # a few of them nobody knows
+        need = rng.choice([1, len(named), rng.randint(1, len(named))])
+        futures = sorted(named) if rng.random() < 0.95 else sorted(named, key=str)
+        wait = FutureWait(rng.choice(OPERATIONS), tuple(futures), need, None, None, 0)
+        threads[thread.id] = replace(thread, state=ThreadState.WAITING, wait=wait)
+    return replace(
+        snapshot,
+        tasks=tasks,
+        pools=pools,
+        threads=threads,
+        all_threads_known=rng.random() < 0.7,
+        time_ns=snapshot.time_ns + rng.choice([0, LATER_NS]),
+    )
+
+
 def all_said(snapshot: Snapshot) -> tuple[Report, dict[TaskId, tuple[Step, ...]], WaitGraph]:
     graph = build(snapshot)
-    reasons = {task: why(graph, Node(NodeKind.TASK, task)) for task in snapshot.tasks}
+    each = build(snapshot, one_by_one=True)
+    reasons = {task: why(each, Node(NodeKind.TASK, task)) for task in snapshot.tasks}
     return analyse(snapshot, HEADER, QUALITY, "trace"), reasons, graph
 
 
@@ -60,13 +135,14 @@ def check_that_nothing_changes(
 ) -> tuple[int, int]:
     """Return of how many tasks, and stuck ones, it was seen that another stands in for them."""
     left_out = stuck = 0
-    for moment in moments:
-        snapshot = crowded(moment)
+    for snapshot in moments:
         report, reasons, graph = all_said(snapshot)
         with monkeypatch.context() as patch:
-            patch.setattr(waitgraph, "one_of_each", lambda every: (every, {}))
+            patch.setattr(waitgraph, "one_of_each", lambda every, **_: Few(every, {}))
             plain_report, plain_reasons, plain = all_said(snapshot)
         assert report == plain_report == at_hand(report)
+        assert render_json(report) == render_json(plain_report)
+        assert render_text(report) == render_text(plain_report)
         assert reasons == plain_reasons
         assert (graph.stuck_threads, graph.stuck_tasks) == (plain.stuck_threads, plain.stuck_tasks)
         left_out += len(snapshot.tasks) - len(graph.few.tasks)
@@ -75,15 +151,28 @@ def check_that_nothing_changes(
 
 
 def test_what_is_said_of_a_run_does_not_change(monkeypatch: pytest.MonkeyPatch) -> None:
-    left_out, stuck = check_that_nothing_changes(some_snapshots(range(90)), monkeypatch)
+    moments = map(crowded, some_snapshots(range(90)))
+    left_out, stuck = check_that_nothing_changes(moments, monkeypatch)
     assert left_out > 1_000
     assert stuck > 200
 
 
-@given(CHOICES)
-def test_what_is_said_of_any_run_does_not_change(choices: list[int]) -> None:
+def test_what_is_said_of_waits_for_many_tasks_does_not_change(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = random.Random(5)
+    moments = (awaited(snapshot, rng) for snapshot in some_snapshots(range(ROUNDS)))
+    left_out, stuck = check_that_nothing_changes(moments, monkeypatch)
+    assert left_out > 10 * ROUNDS
+    assert stuck > 2 * ROUNDS
+
+
+@given(CHOICES, st.integers(0, 1 << 32))
+def test_what_is_said_of_any_run_does_not_change(choices: list[int], seed: int) -> None:
+    snapshot = RandomRun(choices).snapshot()
     with pytest.MonkeyPatch.context() as patch:
-        check_that_nothing_changes([RandomRun(choices).snapshot()], patch)
+        check_that_nothing_changes([crowded(snapshot)], patch)
+        check_that_nothing_changes([awaited(snapshot, random.Random(seed))], patch)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +187,9 @@ def test_what_is_said_of_any_run_does_not_change(choices: list[int]) -> None:
 def test_what_is_said_of_a_deadlock_does_not_change(
     moment: Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    check_that_nothing_changes([moment], monkeypatch)
+    rng = random.Random(1)
+    moments = (awaited(moment, rng) for _ in range(40))
+    check_that_nothing_changes((moment, crowded(moment), *moments), monkeypatch)
 
 
 def test_of_those_that_are_alike_one_is_looked_at() -> None:
@@ -118,7 +209,9 @@ def test_on_each_task_of_another_process_it_leans_whether_anybody_moves() -> Non
     queue = tuple(map(TaskId, range(1, 6)))
     pool = Pool(PoolId(1), "Pool", "p", 2, queue=queue, role=PoolRole.PROCESSES)
     tasks = {n: Task(n, TaskState.QUEUED, TaskOrigin.POOL, pool.id) for n in queue}
-    assert build(Snapshot(0, {}, tasks, {pool.id: pool})).few.tasks == tasks
+    snapshot = Snapshot(0, {}, tasks, {pool.id: pool})
+    assert build(snapshot, one_by_one=True).few.tasks == tasks
+    assert build(snapshot).few.times == {1: 5}
 
 
 # -- what it costs ---------------------------------------------------------------------------------

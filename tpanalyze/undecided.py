@@ -15,11 +15,13 @@ all that stands still did so for ever?  The same rules answer it, less those by 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from heapq import merge
 from typing import Final
 
 from tpanalyze.atoms import ANYBODY, Atom, AtomKind, moves, resolves
+from tpanalyze.compact import Ascending
 from tpanalyze.graphs import reachable
 from tpanalyze.horn import Rule
 from tpanalyze.model import (
@@ -52,10 +54,10 @@ class Standstill:
     still: tuple[ThreadId, ...]
     """they block on objects, or stand at one place"""
     promises: tuple[TaskId, ...]
-    """nobody has set them; or they are tasks of other processes"""
+    """nobody has set them, or they are tasks of other processes; of those that are alike, one"""
     behind: tuple[ThreadId, ...]
     """they wait for results or workers, and move only if one of the others does"""
-    queued: tuple[TaskId, ...]
+    queued: Sequence[TaskId]
     """no worker comes to them before one of the others has moved"""
 
 
@@ -188,5 +190,5 @@ def _standstill(graph: WaitGraph, causes: set[Atom], waiters: set[Atom]) -> Stan
     def tasks(atoms: set[Atom]) -> tuple[TaskId, ...]:
         return tuple(TaskId(a.id) for a in sorted(atoms) if a.kind is AtomKind.RESOLVES)
 
-    queued = sorted(task for one in tasks(waiters) for task in _queued_long(graph, one))
-    return Standstill(threads(causes), tasks(causes), threads(waiters - causes), tuple(queued))
+    queued = Ascending(merge(*(_queued_long(graph, one) for one in tasks(waiters))))
+    return Standstill(threads(causes), tasks(causes), threads(waiters - causes), queued)
