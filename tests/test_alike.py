@@ -74,10 +74,9 @@ def awaited(snapshot: Snapshot, rng: random.Random) -> Snapshot:
     """Return it with more tasks of every kind, and with waits for some of all of them."""
     tasks, pools, threads = dict(snapshot.tasks), dict(snapshot.pools), dict(snapshot.threads)
     if rng.random() < 0.5:
-        number = PoolId(max(pools, default=0) + 1)
-        pools[number] = Pool(number, "Pool", "p", 2, role=PoolRole.PROCESSES)
-        if rng.random() < 0.5 and pools:
-            pools[number] = replace(pools[number], results=rng.choice(list(pools)))
+        away = PoolId(max(pools, default=0) + 1)
+        handler = rng.choice([None, *pools])
+        pools[away] = Pool(away, "Pool", "p", 2, role=PoolRole.PROCESSES, results=handler)
     homes: list[tuple[TaskState, TaskOrigin, PoolId | None]] = [
         (TaskState.PENDING, TaskOrigin.PROMISE, None),
         (TaskState.FINISHED, TaskOrigin.POOL, None),
@@ -219,16 +218,20 @@ def test_on_each_task_of_another_process_it_leans_whether_anybody_moves() -> Non
 MANY = 20_000
 
 
-@pytest.mark.parametrize("stuck", [False, True])
-def test_a_queue_of_many_tasks_costs_a_verdict_few_bytes_for_each(*, stuck: bool) -> None:
+def one_busy_worker() -> tuple[TraceGen, int, int, int]:
+    """Return the beginning of a trace, its main thread, its pool, and the only worker of that."""
     trace = TraceGen()
     main, pool = trace.thread(main=True), trace.pool(1)
     worker, task = trace.worker(pool), trace.submit(main, pool)
     trace.start(worker, task)
-    queue = [trace.submit(main, pool) for _ in range(MANY)]
-    if stuck:
-        trace.wait(worker, queue[:1])
-        trace.wait(main, queue[-1:])
+    return trace, main, pool, worker
+
+
+def bytes_each(trace: TraceGen) -> tuple[float, Report, str]:
+    """Return how many bytes a verdict takes for each of `MANY` tasks at its peak; and the verdict.
+
+    Those of the replay are not counted.
+    """
     replay = trace.replay()
     tracemalloc.start()
     try:
@@ -237,6 +240,100 @@ def test_a_queue_of_many_tasks_costs_a_verdict_few_bytes_for_each(*, stuck: bool
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
+    return peak / MANY, report, told
+
+
+FEW_BYTES = 32
+"""The replay takes 115 more."""
+
+
+@pytest.mark.parametrize("stuck", [False, True])
+def test_a_queue_of_many_tasks_costs_a_verdict_few_bytes_for_each(*, stuck: bool) -> None:
+    trace, main, pool, worker = one_busy_worker()
+    queue = [trace.submit(main, pool) for _ in range(MANY)]
+    if stuck:
+        trace.wait(worker, queue[:1])
+        trace.wait(main, queue[-1:])
+    each, report, told = bytes_each(trace)
     assert [len(finding.victims) for finding in report.findings] == [MANY] * stuck  # and main
     assert f"{MANY} queued" in told
-    assert peak / MANY < 64
+    assert each < FEW_BYTES
+
+
+@pytest.mark.parametrize("operation", ["wait(ALL_COMPLETED)", "as_completed", *OPERATIONS[2:4]])
+@pytest.mark.parametrize("stuck", [False, True])
+def test_a_wait_for_many_tasks_costs_a_verdict_few_bytes_for_each(
+    operation: str, *, stuck: bool
+) -> None:
+    trace, main, pool, worker = one_busy_worker()
+    queue = [trace.submit(main, pool) for _ in range(MANY)]
+    if stuck:
+        trace.wait(worker, queue[:1])
+    need = {"wait(ALL_COMPLETED)": MANY, "as_completed": MANY // 3}.get(operation, 1)
+    trace.wait(main, queue, need=need, operation=operation)
+    each, report, told = bytes_each(trace)
+    assert [len(finding.victims) for finding in report.findings] == [MANY] * stuck
+    assert f"and {MANY - 3} more" in told
+    assert each < FEW_BYTES
+
+
+def test_many_waits_for_many_tasks_cost_a_verdict_few_bytes_for_each() -> None:
+    trace, main, pool, worker = one_busy_worker()
+    queue = [trace.submit(main, pool) for _ in range(MANY)]
+    trace.wait(worker, queue[:1])
+    for number in range(20):
+        thread = trace.thread()
+        trace.wait(thread, queue[number * 10 : MANY - number * 1_000], need=1 + number)
+    trace.wait(main, queue[1::2], operation="wait(ALL_COMPLETED)")
+    each, report, _ = bytes_each(trace)
+    assert [len(finding.victims) for finding in report.findings] == [MANY + 20]
+    assert each < 3 * FEW_BYTES  # every other one is named by main too: as many ranges
+
+
+def test_a_long_wait_for_many_tasks_of_a_slow_pool_costs_few_bytes_for_each() -> None:
+    trace, main, pool, _ = one_busy_worker()
+    queue = [trace.submit(main, pool) for _ in range(MANY)]
+    trace.wait(main, queue, operation="wait(ALL_COMPLETED)")
+    trace.beat(dt=LATER_NS)
+    each, report, told = bytes_each(trace)
+    assert [finding.kind for finding in report.findings] == ["starving"]
+    assert f"and {MANY - 3} more" in told
+    assert each < FEW_BYTES
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_many_promises_cost_a_verdict_few_bytes_for_each(*, waits: bool) -> None:
+    trace, main, _, worker = one_busy_worker()
+    promises = [trace.promise(main) for _ in range(MANY)]
+    if waits:
+        trace.wait(worker, promises[:1])
+        trace.wait(main, promises, operation="wait(ALL_COMPLETED)")
+        trace.census()
+    each, report, _ = bytes_each(trace)
+    assert [finding.kind for finding in report.findings] == ["abandoned-promise"] * waits
+    assert each < FEW_BYTES
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_many_tasks_of_other_processes_cost_a_verdict_few_bytes_for_each(*, waits: bool) -> None:
+    trace, main, _, _ = one_busy_worker()
+    pool = trace.define("pool", kind="Pool", name="away", max_workers=2, role="processes")
+    away = [trace.submit(main, pool) for _ in range(MANY)]
+    if waits:
+        trace.wait(main, away, operation="wait(ALL_COMPLETED)")
+    each, report, told = bytes_each(trace)
+    assert report.findings == ()
+    assert f"{MANY} tasks sent there and not back" in told
+    assert each < FEW_BYTES
+
+
+def test_many_done_tasks_that_a_wait_names_cost_a_verdict_few_bytes_for_each() -> None:
+    trace, main, pool, worker = one_busy_worker()
+    queue = [trace.submit(main, pool) for _ in range(MANY)]
+    for task in queue[::2]:
+        trace.start(worker, task)
+        trace.finish(worker, task)
+    trace.wait(main, queue, operation="wait(ALL_COMPLETED)")
+    each, report, _ = bytes_each(trace)
+    assert report.findings == ()
+    assert each < 3 * FEW_BYTES
