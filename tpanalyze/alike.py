@@ -106,21 +106,20 @@ class _Class:
 
     def __init__(self, number: TaskId) -> None:
         self.seen_first = number
-        self._ranges = array("q", (number, number))
+        self._ascending = Ascending((number,))
+        self._others = array("q")
 
     def add(self, number: TaskId) -> None:
-        if number == self._ranges[-1] + 1:
-            self._ranges[-1] = number
-        else:
-            self._ranges.extend((number, number))
+        if not self._ascending.append(number):
+            self._others.append(number)
 
     def members(self, apart: Collection[TaskId]) -> Ascending[TaskId]:
         """Return them, the smallest first, without those that are `apart`."""
-        firsts, lasts = self._ranges[::2], self._ranges[1::2]
-        ranges = zip(firsts, lasts, strict=True)
-        found = Ascending[TaskId].of_ranges(ranges if ascends(firsts) else sorted(ranges))
+        found = self._ascending
+        if self._others:
+            found = Ascending(merge(found, map(TaskId, sorted(self._others))))
         if any(number in found for number in apart):
-            return Ascending(number for number in found if number not in apart)
+            found = Ascending(number for number in found if number not in apart)
         return found
 
 

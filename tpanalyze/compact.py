@@ -144,10 +144,10 @@ class Ascending[N: int](Values[N]):
     __slots__ = ("_firsts", "_lasts", "_places")
 
     def __init__(self, numbers: Iterable[N] = ()) -> None:
-        """Take the numbers, which ascend."""
+        """Take the numbers, which ascend; what does not is left out."""
         self._firsts, self._lasts, self._places = array("q"), array("q"), array("q")
         for number in numbers:
-            self._add(number, number)
+            self.append(number)
 
     @classmethod
     def of_ranges(cls, ranges: Iterable[tuple[int, int]]) -> Self:
@@ -164,6 +164,13 @@ class Ascending[N: int](Values[N]):
         self._places.append(len(self))
         self._firsts.append(first)
         self._lasts.append(last)
+
+    def append(self, number: N) -> bool:
+        """Put the number at the end; return False if it is not greater than the last one."""
+        if self._lasts and number <= self._lasts[-1]:
+            return False
+        self._add(number, number)
+        return True
 
     def ranges(self) -> Iterator[tuple[int, int]]:
         """Yield each range as its first and its last number."""

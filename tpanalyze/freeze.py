@@ -6,7 +6,8 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import chain, pairwise
+from itertools import chain, islice
+from operator import lt
 from typing import Final, NamedTuple, cast
 
 from tpanalyze.compact import Ascending, Line, Made
@@ -128,8 +129,9 @@ def _threads(state: State) -> dict[ThreadId, Thread]:
 
 def _numbers(ranges: tuple[int, ...]) -> Sequence[TaskId]:
     """Return the tasks of ``first, last, first, last, ...``, kept as ranges where these ascend."""
-    pairs = list(zip(ranges[::2], ranges[1::2], strict=True))
-    if all(one[1] < other[0] for one, other in pairwise(pairs)):
+    firsts, lasts = ranges[::2], ranges[1::2]
+    pairs = zip(firsts, lasts, strict=True)
+    if all(map(lt, lasts, islice(firsts, 1, None))):
         return Ascending.of_ranges(pairs)
     return tuple(TaskId(task) for first, last in pairs for task in range(first, last + 1))
 
