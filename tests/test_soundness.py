@@ -18,6 +18,7 @@ from tests.oracle.judgement import Disagreement, Tally, run_some
 from tests.oracle.random_programs import TASTES, random_program
 from tests.oracle.states import State, begin, steps
 from tests.oracle.traces import Since, snapshot_of
+from tpanalyze import alike
 from tpanalyze.atoms import ANYBODY, Atom, AtomKind, moves
 from tpanalyze.certainty import certain_by, certain_since_ns, has_room
 from tpanalyze.cores import root_causes
@@ -35,6 +36,12 @@ PARTS = 10
 """in which the programs are judged, for several processors"""
 LIMIT = 500
 """states of a program; with more it is left to the longer run"""
+
+
+@pytest.fixture(autouse=True)
+def few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One task stands in for all that are alike, however few these are."""
+    monkeypatch.setattr(alike, "MANY", 0)
 
 
 @pytest.mark.parametrize("part", range(PARTS))
