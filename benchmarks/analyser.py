@@ -15,18 +15,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import tpanalyze
-from benchmarks.made_trace import write
+from benchmarks.made_trace import AWAITED, ELSEWHERE, PROMISED, QUEUED, STUCK, write
 from benchmarks.measure import PATIENCE_S, ROOT, Figure
 from tpanalyze.products import PRODUCTS
 
 LENGTHS = (10_000, 100_000, 1_000_000, 10_000_000)
 OPEN = 200_000
 """Tasks that are open at the end of the trace by which memory is measured."""
+KINDS = (QUEUED, AWAITED, STUCK, ELSEWHERE, PROMISED)
+"""What they are."""
 
 
 def _verdict(trace: str) -> int:
-    tpanalyze.analyze(trace)
-    return 0
+    return len(str(tpanalyze.analyze(trace)))
 
 
 def _frame(trace: str) -> int:
@@ -63,7 +64,8 @@ class Analysed:
 
     jobs: dict[str, dict[str, Job]]
     """job -> events -> what it took"""
-    bytes_per_open_task: float
+    bytes_per_open_task: dict[str, float]
+    """by what the tasks are"""
     commands_ms: dict[str, Figure]
 
 
@@ -83,7 +85,7 @@ def measure(directory: Path, *, quick: bool, said: Callable[[str], None]) -> Ana
     commands = {"tpanalyze --help": ["--help"], "a verdict of 1000 events": [str(small)]}
     return Analysed(
         jobs,
-        _bytes_per_open_task(directory),
+        {kind: _bytes_per_open_task(directory, kind) for kind in KINDS},
         {name: _command(words, 3 if quick else 11) for name, words in commands.items()},
     )
 
@@ -111,12 +113,15 @@ def _job(name: str, trace: Path, times: int) -> Job:
     )
 
 
-def _bytes_per_open_task(directory: Path) -> float:
-    """Return how much more memory a verdict takes for each task that is open at the end."""
+def _bytes_per_open_task(directory: Path, kind: str) -> float:
+    """Return how much more memory a verdict takes for each task of a kind that is open at the end.
+
+    It is a verdict in words.
+    """
     trace = directory / "open.trace.jsonl"
     peaks = []
     for tasks in (OPEN, 2 * OPEN):
-        write(trace, 1000, open_at_end=tasks)
+        write(trace, 1000, open_at_end=tasks, kind=kind)
         peaks.append(_once("verdict", trace)["peak"])
     return (peaks[1] - peaks[0]) * 1024 / OPEN
 

@@ -12,11 +12,14 @@ from tprecord.schema import (
     FINISH,
     FORMAT_VERSION,
     LAUNCH,
+    OPERATIONS,
+    PROMISE,
     READ,
     SPAWN,
     START,
     SUBMIT,
     TICK_NS,
+    WAIT,
 )
 
 WORKERS = 4
@@ -37,12 +40,19 @@ HEADER = {
 FUNCTIONS = ("<module>", "shave", "wash", "cut", "<lambda>")
 CHUNK = 10_000
 """Tasks whose lines are written at once."""
+QUEUED, AWAITED, ELSEWHERE, PROMISED = "in a queue", "awaited", "of another process", "promises"
+"""What the tasks are that are open at the end; the awaited ones are in a queue."""
+STUCK = "awaited in vain"
+"""The same as `AWAITED`, but each worker waits for one of them too."""
+ALL_COMPLETED = next(n for n, name in OPERATIONS.items() if name == "wait(ALL_COMPLETED)")
 
 
-def write(path: Path, events: int, *, pending: int = 100, open_at_end: int = 0) -> None:
+def write(
+    path: Path, events: int, *, pending: int = 100, open_at_end: int = 0, kind: str = QUEUED
+) -> None:
     """Write a trace of about so many events: tasks that are submitted, run by `WORKERS`, and read.
 
-    `pending` tasks are queued at any time; so many more never start: they are open at the end.
+    `pending` tasks are queued at any time; so many more, of a `kind`, are open at the end.
     """
     with path.open("w", encoding="ascii") as file:
         for line in _definitions():
@@ -54,8 +64,25 @@ def write(path: Path, events: int, *, pending: int = 100, open_at_end: int = 0) 
         for first in range(1, tasks + 1, CHUNK):
             last = min(first + CHUNK, tasks + 1)
             file.writelines(_lives(first, last, pending))
-        submits = range(tasks + 1, tasks + 1 + open_at_end)
-        file.writelines(f"[{SUBMIT},1,1,{task},1,2,1]\n" for task in submits)
+        if open_at_end:
+            file.writelines(_open(range(tasks + 1, tasks + 1 + open_at_end), kind))
+
+
+def _open(tasks: range, kind: str) -> Iterator[str]:
+    """Yield the lines of tasks that are open at the end."""
+    for task in tasks:
+        if kind == PROMISED:
+            yield f"[{PROMISE},1,1,{task},1]\n"
+        else:
+            yield f"[{SUBMIT},1,1,{task},{2 if kind == ELSEWHERE else 1},2,1]\n"
+    first, last = tasks[0], tasks[-1]
+    if kind == STUCK:
+        for worker in range(2, 2 + WORKERS):
+            yield f"[{START},1,{worker},{first}]\n"
+            yield f"[{WAIT},1,{worker},{ALL_COMPLETED},1,-1,1,{last},{last}]\n"
+            first += 1
+    if kind in (AWAITED, STUCK):
+        yield f"[{WAIT},1,1,{ALL_COMPLETED},{last - first + 1},-1,1,{first},{last}]\n"
 
 
 def _definitions() -> Iterator[dict[str, object]]:
@@ -68,13 +95,9 @@ def _definitions() -> Iterator[dict[str, object]]:
         yield {**row, "line": 10 * number}
     yield {"site": 1, "frames": [1, 7]}
     yield {"site": 2, "frames": [1, 8]}
-    yield {
-        "pool": 1,
-        "kind": "ThreadPoolExecutor",
-        "name": "pool",
-        "max_workers": WORKERS,
-        "unseen": 0,
-    }
+    pool = {"max_workers": WORKERS, "unseen": 0}
+    yield {"pool": 1, "kind": "ThreadPoolExecutor", "name": "pool", **pool}
+    yield {"pool": 2, "kind": "Pool", "name": "away", "role": "processes", **pool}
 
 
 def _lives(first: int, last: int, pending: int) -> Iterator[str]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from benchmarks.made_trace import QUEUED
 from benchmarks.measure import BARE, IN_C, IN_PYTHON, ROOT, SETUPS
 from benchmarks.picture import Bar, Group, draw
 
@@ -121,7 +122,11 @@ def _analyser(measured: dict[str, Any]) -> Iterator[str]:
     sizes = ", ".join(f"{job['result'] / 1e6:.2f} MB" for job in jobs["HTML"].values())
     yield f"Memory is what was needed more than before. The pages of HTML: {sizes}.\n"
     yield from _head("", "")
-    yield _row("memory per open task", f"{measured['bytes_per_open_task']:.0f} bytes")
+    per_task = measured["bytes_per_open_task"]
+    if not isinstance(per_task, dict):  # as it was measured before: of one kind
+        per_task = {QUEUED: per_task}
+    for kind, size in per_task.items():
+        yield _row(f"memory per open task, {kind}", f"{size:.0f} bytes")
     for command, took in measured["commands_ms"].items():
         yield _row(command, f"{took[0]:.0f} ms")
     yield ""

@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 import tpanalyze
-from benchmarks import floor, instructions, locks, made_trace, page, recorder, results
+from benchmarks import analyser, floor, instructions, locks, made_trace, page, recorder, results
 from benchmarks.measure import (
     BARE,
     IN_PYTHON,
@@ -26,16 +26,19 @@ from benchmarks.measure import (
 )
 from benchmarks.picture import Bar, Group, draw
 from tests.recorded import environment, read
+from tpanalyze.findings import Verdict
 
 
-def test_a_made_trace_is_as_a_recorder_would_have_written_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", analyser.KINDS)
+def test_a_made_trace_is_as_a_recorder_would_have_written_it(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "made.trace.jsonl"
-    made_trace.write(path, 4000, open_at_end=7)
+    made_trace.write(path, 4000, open_at_end=17, kind=kind)
     report = tpanalyze.analyze(path)
     assert report.quality.remarks == ()
-    (pool,) = report.snapshot.pools.values()
-    assert len(pool.queue) == 7
-    assert len(read(path).of("submit")) == 1007
+    open_ = [task for task in report.snapshot.tasks.values() if not task.done]
+    assert len(open_) == 17
+    assert (report.verdict is Verdict.DEADLOCK) == (kind == made_trace.STUCK)
+    assert len(read(path).of("submit")) == 1000 + 17 * (kind != made_trace.PROMISED)
 
 
 @pytest.mark.parametrize("name", sorted({each.program for each in recorder.WORKLOADS}))
@@ -87,7 +90,7 @@ def measured() -> dict[str, Any]:
         "analyser": {
             "conditions": here,
             "jobs": {"verdict": {"1000000": job}, "HTML": {"1000000": job}},
-            "bytes_per_open_task": 120.0,
+            "bytes_per_open_task": {"in a queue": 120.0, "awaited": 121.0},
             "commands_ms": {"tpanalyze --help": [50.0, 49.0, 51.0]},
         },
     }
@@ -99,6 +102,13 @@ def test_the_page_shows_every_figure_and_who_was_not_there() -> None:
     assert "trace0 is not there: No module named trace0" in shown
     assert "| 1 000 000 | 0.50 s, 2.00 M/s, 2 MB |" in shown
     assert "| **all of it** | **1600** |" in shown
+    assert "| memory per open task, awaited | 121 bytes |" in shown
+
+
+def test_the_page_shows_what_was_measured_before_there_were_kinds_of_open_tasks() -> None:
+    results = measured()
+    results["analyser"]["bytes_per_open_task"] = 135.0
+    assert "| memory per open task, in a queue | 135 bytes |" in page.tables(results)
 
 
 def test_results_of_several_pythons_stand_in_one_file(tmp_path: Path) -> None:
@@ -110,7 +120,7 @@ def test_results_of_several_pythons_stand_in_one_file(tmp_path: Path) -> None:
     kept = results.load(file)
     assert sorted(kept["pythons"]) == ["3.12", "3.13"]
     assert kept["pythons"]["3.12"]["recorder"]["gc_ns"] == {"bare": [1.235, 1, 2]}
-    assert kept["analyser"]["bytes_per_open_task"] == 120
+    assert kept["analyser"]["bytes_per_open_task"]["in a queue"] == 120
 
 
 def test_the_picture_is_an_image_with_a_bar_for_each_recorder() -> None:

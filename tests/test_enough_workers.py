@@ -87,7 +87,7 @@ def test_one_more_worker_in_any_one_of_the_pools_ends_this_very_deadlock() -> No
                 # one of them may have a reason of its own besides, as waiting for itself
                 ends = optimist(larger, helped).ends
                 assert {thread.id - 1 for thread in case.threads} & ends, (number, pool)
-                rules = build(snapshot_of(larger, helped)).rules
+                rules = build(snapshot_of(larger, helped), one_by_one=True).rules
                 assert not greatest_closed_subset(case.core, rules)
                 assert enough_workers(case, pool)[0] == len(pool.workers) + 1
                 looked_at += 1

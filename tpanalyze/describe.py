@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
+from tpanalyze.compact import Each, each_once
 from tpanalyze.edges import ordinal
 from tpanalyze.model import (
     DrainWait,
@@ -287,7 +288,7 @@ class Words:
 
     def tasks(self, tasks: Sequence[TaskId]) -> str:
         """Return an enumeration of tasks and promises."""
-        return listing([self.task(task) for task in tasks])
+        return listing(Each((), tasks, self.task))
 
     def task_of(self, thread: ThreadId) -> str:
         """Return what the thread runs, ``task 3 (outer)``; empty if that is no task.
@@ -341,17 +342,22 @@ class Words:
 
     def elsewhere(self, wait: Wait) -> str:
         """Return ", which runs in another process" if what is waited for does; else nothing."""
-        futures = wait.futures if isinstance(wait, FutureWait) else ()
-        tasks = [task for f in dict.fromkeys(futures) if (task := self.snapshot.tasks.get(f))]
-        away = [task for task in tasks if self.is_elsewhere(task)]
+        roles = {pool.role for pool in self.snapshot.pools.values()}
+        if PoolRole.PROCESSES not in roles or not isinstance(wait, FutureWait):
+            return ""
+        known, away, pool = 0, 0, ""
+        for future in each_once(wait.futures):
+            task = self.snapshot.tasks.get(future)
+            known += task is not None
+            if task is not None and self.is_elsewhere(task):
+                if not away and task.pool is not None:
+                    pool = f" ({self.pool(task.pool)})"
+                away += 1
         if not away:
             return ""
-        pool = f" ({self.pool(away[0].pool)})" if away[0].pool is not None else ""
-        if len(tasks) == 1:
+        if known == 1:
             return f", which runs in another process{pool}, or waits to"
-        return (
-            f", of which {counted(len(away), 'runs', 'run')} in other processes{pool}, or wait to"
-        )
+        return f", of which {counted(away, 'runs', 'run')} in other processes{pool}, or wait to"
 
     def some_of(self, tasks: Sequence[TaskId]) -> str:
         """Return the only one, or ``one of a, b and c``."""
@@ -403,7 +409,7 @@ class Words:
         return _ASKED.get(wait.operation, "{}").format(name)
 
     def _futures(self, wait: FutureWait) -> str:
-        futures = tuple(dict.fromkeys(wait.futures))
+        futures = each_once(wait.futures)
         if len(futures) == 1:
             return self.task(futures[0])
         if wait.operation == "wait(FIRST_EXCEPTION)":

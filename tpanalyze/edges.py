@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cached_property
+from collections.abc import Container, Iterator, Sequence
+from functools import cached_property, partial
 from typing import Final, overload
 
-from tpanalyze.compact import Places, Values
+from tpanalyze.compact import Later, Places, Values, each_once
 from tpanalyze.findings import Edge, Node, NodeKind, Relation
 from tpanalyze.model import (
     DrainWait,
@@ -66,11 +66,14 @@ class Edges(Values[Edge]):
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
 
-    def leaving(self, node: Node) -> tuple[Edge, ...]:
-        """Return the edges that leave the node, in their order."""
-        found: tuple[Edge, ...] = ()
+    def leaving(self, node: Node, tasks: Container[int] | None = None) -> Sequence[Edge]:
+        """Return the edges that leave the node, in their order.
+
+        From a thread that waits for futures, with `tasks` only those to these.
+        """
+        found: Sequence[Edge] = ()
         if node.kind is NodeKind.THREAD and node.id in self._snapshot.threads:
-            found = tuple(self._from_thread(ThreadId(node.id)))
+            found = Later(partial(self._from_thread, ThreadId(node.id), tasks))
         elif node.kind is NodeKind.POOL and node.id in self._snapshot.pools:
             found = self._from_pools[PoolId(node.id)]
         elif node.kind is NodeKind.OBJECT and node.id in self._locks:
@@ -139,11 +142,11 @@ class Edges(Values[Edge]):
         for lock in sorted(self._locks):
             yield from self._from_lock(lock)
 
-    def _from_thread(self, number: ThreadId) -> Iterator[Edge]:
+    def _from_thread(self, number: ThreadId, tasks: Container[int] | None = None) -> Iterator[Edge]:
         snapshot, thread = self._snapshot, self._snapshot.threads[number]
         label = "" if thread.wait is None else wait_label(thread.wait)
         if isinstance(thread.wait, FutureWait):
-            for task in _awaited(snapshot, thread.wait):
+            for task in _awaited(snapshot, thread.wait, tasks):
                 queued = task.pool is not None and _in_queue(task)
                 yield Edge(
                     Node(NodeKind.THREAD, thread.id),
@@ -273,9 +276,9 @@ def _in_queue(task: Task) -> bool:
     return task.state is TaskState.QUEUED
 
 
-def _awaited(snapshot: Snapshot, wait: FutureWait) -> Iterator[Task]:
-    for number in dict.fromkeys(wait.futures):
-        task = snapshot.tasks.get(number)
+def _awaited(snapshot: Snapshot, wait: FutureWait, among: Container[int] | None) -> Iterator[Task]:
+    for number in each_once(wait.futures):
+        task = snapshot.tasks.get(number) if among is None or number in among else None
         if task is not None and not is_settled(task, wait):
             yield task
 
@@ -304,7 +307,7 @@ def wait_label(wait: Wait) -> str:
     """
     if wait.operation in _SHORT or not isinstance(wait, FutureWait):
         return _SHORT.get(wait.operation, wait.operation)
-    several = len(dict.fromkeys(wait.futures))
+    several = len(each_once(wait.futures))
     if wait.operation == "wait(FIRST_EXCEPTION)":
         return f"first failure of {several}"
     if wait.need >= several:

@@ -32,7 +32,7 @@ def explain(snapshot: Snapshot, node: Node) -> tuple[str, ...]:
     ('The main thread can move: it runs, as far as the trace knows.',)
     """
     words = Words.of(snapshot)
-    steps = {step.atom: step for step in why(build(snapshot), node)}
+    steps = {step.atom: step for step in why(build(snapshot, one_by_one=True), node)}
     told: dict[Atom, None] = {}
     sentences = []
     for step in steps.values():

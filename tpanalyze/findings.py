@@ -85,7 +85,7 @@ class Party:
     wait: Wait | None
     since_ns: int
     """since when it is stuck where it is: the wait's begin, or the submit"""
-    edges: tuple[Edge, ...]
+    edges: Sequence[Edge]
     """the way from here to what it is stuck on; together the edges of a core's parties are the
     whole picture of the core, each edge in one party only"""
     path: tuple[Node, ...] = ()

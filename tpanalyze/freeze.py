@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import chain
-from typing import Final, NamedTuple
+from itertools import chain, islice
+from operator import lt
+from typing import Final, NamedTuple, cast
 
-from tpanalyze.compact import Made
+from tpanalyze.compact import Ascending, Line, Made
 from tpanalyze.model import (
     DrainWait,
     Function,
@@ -75,6 +77,10 @@ _OUTCOMES: Final = {
 }
 
 
+_FORGOTTEN: Final = OUTCOME_MASK
+"""Stands for the birth of a task that was done before anybody waited for it: no outcome is this."""
+
+
 def freeze(state: State, time_ns: int) -> Snapshot:
     """Return all that holds in `state`, as of `time_ns`.
 
@@ -121,12 +127,13 @@ def _threads(state: State) -> dict[ThreadId, Thread]:
     return threads
 
 
-def _expand(ranges: tuple[int, ...]) -> tuple[TaskId, ...]:
-    return tuple(
-        TaskId(task)
-        for first, last in zip(ranges[::2], ranges[1::2], strict=True)
-        for task in range(first, last + 1)
-    )
+def _numbers(ranges: tuple[int, ...]) -> Sequence[TaskId]:
+    """Return the tasks of ``first, last, first, last, ...``, kept as ranges where these ascend."""
+    firsts, lasts = ranges[::2], ranges[1::2]
+    pairs = zip(firsts, lasts, strict=True)
+    if all(map(lt, lasts, islice(firsts, 1, None))):
+        return Ascending.of_ranges(pairs)
+    return tuple(TaskId(task) for first, last in pairs for task in range(first, last + 1))
 
 
 class _Waits:
@@ -134,7 +141,7 @@ class _Waits:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._futures = {ranges: _expand(ranges) for ranges in state.awaited_ranges()}
+        self._futures = {ranges: _numbers(ranges) for ranges in state.awaited_ranges()}
 
     def of(self, thread: ThreadRecord) -> Wait | None:
         """Return the wait the thread is in, if it is in one."""
@@ -274,23 +281,43 @@ class _Tasks:
     def all(self, line: tuple[TaskId, ...]) -> Mapping[TaskId, Task]:
         """Return every task that is not done, and the done ones that are still named.
 
-        Those of `line`, the tasks in the queues, are made only when they are asked for.
+        Made only when they are asked for: those of `line`, the tasks in the queues; the promises;
+        and the done ones that no thread is in any more.
         """
         state = self._state
-        births = tuple(state.queued.values())
-        for call in set(map(birth_call, births)) - self._beginnings.keys():
-            self._beginnings[call] = _beginning(state, call)
         tasks = {task.id: task for task in self._open()}
         for thread in state.threads.values():
             for occupation in thread.occupations():
                 task = self._begun(occupation, thread.number)
                 tasks[task.id] = task
-        named = [_expand(ranges) for ranges in state.awaited_ranges()]
-        named += [tuple(map(TaskId, suspended)) for suspended in state.suspended.values()]
-        for number in chain.from_iterable(named):
-            if number not in tasks and number not in state.queued:
-                tasks[number] = self._done(number)
-        return Made(line, births, self._make, tasks)
+        promise = partial(self._make, task_state=TaskState.PENDING)
+        promises, done = state.promises, self._named_and_done(tasks)
+        lines = (
+            Line(line, tuple(state.queued.values()), self._make),
+            Line(tuple(map(TaskId, promises)), tuple(promises.values()), promise),
+            Line(
+                done,
+                [state.done.get(number, _FORGOTTEN) for number in done],
+                partial(_made_done, self._make),
+            ),
+        )
+        for births in lines:
+            self._know(births.small)
+        return Made(lines, tasks)
+
+    def _named_and_done(self, tasks: Mapping[TaskId, Task]) -> Sequence[TaskId]:
+        """Return the tasks that a wait names, and that are not open, nor among `tasks`."""
+        state = self._state
+        waits = [_numbers(ranges) for ranges in state.awaited_ranges()]
+        waits += [tuple(map(TaskId, suspended)) for suspended in state.suspended.values()]
+        found = array("q")
+        for number in chain.from_iterable(waits):
+            open_ = number in state.queued or number in state.promises
+            if not open_ and number not in tasks:
+                found.append(number)
+        if len(waits) > 1:
+            found = array("q", dict.fromkeys(found))
+        return cast("Sequence[TaskId]", found)
 
     def _open(self) -> Iterator[Task]:
         """Yield the tasks that no known thread is in."""
@@ -300,9 +327,11 @@ class _Tasks:
             yield self._make(TaskId(number), self._known(made), TaskState.CANCELLED, finished=ended)
         for number, made in state.withdrawn.items():
             yield self._make(TaskId(number), self._known(made), TaskState.QUEUED)
-        for number, made in state.promises.items():
-            promise = self._make(TaskId(number), self._known(made), TaskState.PENDING)
-            yield self._delivered(promise) if number in state.delivered else promise
+        for number in state.delivered:
+            if number not in state.promises:
+                continue  # a worker has begun with it
+            made = self._known(state.promises[number])
+            yield self._delivered(self._make(TaskId(number), made, TaskState.PENDING))
         for number, made in state.unknown.items():
             yield self._make(
                 TaskId(number), self._known(made), TaskState.PENDING, origin=TaskOrigin.UNSEEN
@@ -336,22 +365,22 @@ class _Tasks:
             notified=outcome == NOTIFIED,
         )
 
-    def _done(self, number: int) -> Task:
-        """Return a done task that no thread is in any more."""
-        made = self._state.done.get(number)
-        if made is None:
-            return Task(TaskId(number), TaskState.FINISHED, TaskOrigin.POOL)
-        outcome = made & OUTCOME_MASK
-        return self._make(
-            TaskId(number), self._known(made), _OUTCOMES[outcome], notified=outcome == NOTIFIED
-        )
-
     def _known(self, made: int) -> int:
         """Return the birth; what the tasks of its call have in common is known from here on."""
-        call = birth_call(made)
-        if call not in self._beginnings:
-            self._beginnings[call] = _beginning(self._state, call)
+        self._know((made,))
         return made
+
+    def _know(self, births: Iterable[int]) -> None:
+        for call in set(map(birth_call, births)) - self._beginnings.keys():
+            self._beginnings[call] = _beginning(self._state, call)
+
+
+def _made_done(make: Callable[..., Task], number: TaskId, made: int) -> Task:
+    """Return a done task that no thread is in any more."""
+    if made == _FORGOTTEN:
+        return Task(number, TaskState.FINISHED, TaskOrigin.POOL)
+    outcome = made & OUTCOME_MASK
+    return make(number, made, _OUTCOMES[outcome], notified=outcome == NOTIFIED)
 
 
 def _made(

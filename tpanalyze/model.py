@@ -7,7 +7,7 @@ comparable within one trace only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType
@@ -110,7 +110,7 @@ class FutureWait:
     """The thread blocks until at least `need` of `futures` are done."""
 
     operation: str
-    futures: tuple[TaskId, ...]
+    futures: Sequence[TaskId]
     need: int
     timeout_ns: int | None
     site: Site | None
@@ -331,6 +331,8 @@ class Snapshot:
     somebody the trace does not know may still submit a task or set a promise"""
     looked_ns: int | None = None
     """the moment of the last look at where all threads stand"""
+    times: Mapping[TaskId, int] = field(default_factory=dict)
+    """how many tasks those of `tasks` stand for that stand for several: see `tpanalyze.alike`"""
 
 
 class QualityGrade(StrEnum):

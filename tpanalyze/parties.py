@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cache, partial
+from heapq import merge
 
 from tpanalyze.atoms import Atom, moves, released, resolves, taken
-from tpanalyze.compact import Each
+from tpanalyze.compact import Ascending, Each
 from tpanalyze.cores import RootCauses
 from tpanalyze.edges import Edges
 from tpanalyze.findings import Edge, Node, NodeKind, Party, Relation
@@ -26,15 +27,18 @@ def core_parties(case: Case, edges: Edges) -> tuple[Party, ...]:
     """
     drawn: Drawn = set()
     entered: set[Node] = set()
-    threads = [_thread_party(case, thread, edges, drawn) for thread in case.threads]
+    awaited = {task.id for task in (*case.queued, *case.running, *case.promises)}
+    threads = [_thread_party(case, thread, edges, awaited, drawn) for thread in case.threads]
     tasks = [
         _task_party(task, _from_queue(case, task, edges, entered), drawn) for task in case.queued
     ]
     return (*threads, *tasks)
 
 
-def _thread_party(case: Case, thread: Thread, edges: Edges, drawn: Drawn) -> Party:
-    own = edges.leaving(Node(NodeKind.THREAD, thread.id))
+def _thread_party(
+    case: Case, thread: Thread, edges: Edges, awaited: Collection[TaskId], drawn: Drawn
+) -> Party:
+    own = edges.leaving(Node(NodeKind.THREAD, thread.id), awaited)
     found: list[Edge] = []
     for edge in own:
         if _in_core(case, edge.target):
@@ -83,7 +87,7 @@ def _new(edges: Iterable[Edge], drawn: Drawn) -> tuple[Edge, ...]:
     return tuple(fresh)
 
 
-def thread_party(snapshot: Snapshot, thread: ThreadId, edges: tuple[Edge, ...]) -> Party:
+def thread_party(snapshot: Snapshot, thread: ThreadId, edges: Sequence[Edge]) -> Party:
     """Return the party of a blocked thread."""
     known = snapshot.threads[thread]
     since_ns = known.since_ns if known.wait is None else known.wait.since_ns
@@ -112,26 +116,27 @@ def victim_parties(graph: WaitGraph, roots: RootCauses, core: int, edges: Edges)
     parties = []
     for thread in threads:
         way = path(graph, roots, moves(thread), inside)
-        own = edges.leaving(Node(NodeKind.THREAD, thread))
-        found = [edge for edge in own if edge.target in way[1:]] or list(own[:1])
+        node = Node(NodeKind.THREAD, thread)
+        own = edges.leaving(node, {on.id for on in way if on.kind is NodeKind.TASK})
+        found = [edge for edge in own if edge.target in way[1:]] or list(edges.leaving(node)[:1])
         found += [e for edge in tuple(found) for e in _on_to_its_thread(edge, edges)]
         parties.append(_with_path(thread_party(snapshot, thread, _new(found, drawn)), way))
-    queued = [
-        task
-        for one in graph.stuck_few
-        if roots.core_of.get(resolves(one)) == core and resolves(one) not in inside
-        for task in graph.all_like(one)
-    ]
-
-    way_from = cache(partial(path, graph, roots, core=inside))
+    queued = merge(
+        *(
+            (task for task in graph.all_like(one) if not roots.holds(resolves(task)))
+            for one in graph.stuck_few
+            if roots.core_behind(resolves(one)) == core
+        )
+    )
+    way_on = cache(partial(path, graph, roots, core=inside))
 
     def party(number: TaskId) -> Party:
         task, node = snapshot.tasks[number], Node(NodeKind.TASK, number)
         own = (e for e in edges.leaving(node) if (e.source, e.target) not in drawn)
-        way = way_from(graph.standing_for(resolves(number)))
-        return Party(None, number, None, task.submitted_ns or 0, tuple(own), (node, *way[1:]))
+        way = way_on(roots.next_hop[graph.standing_for(resolves(number))])
+        return Party(None, number, None, task.submitted_ns or 0, tuple(own), (node, *way))
 
-    return Each(parties, sorted(queued), party)
+    return Each(parties, Ascending(queued), party)
 
 
 def _with_path(party: Party, way: tuple[Node, ...]) -> Party:

@@ -6,9 +6,10 @@ Nothing is proved: bytes may come, an event be set, in the next moment.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from tpanalyze.atoms import ANYBODY
-from tpanalyze.compact import Each
+from tpanalyze.compact import Each, Later
 from tpanalyze.describe import Words, at, duration, frame, listing, place
 from tpanalyze.edges import Edges
 from tpanalyze.findings import Advice, Edge, Finding, Node, NodeKind, Party, Relation, Verdict
@@ -212,7 +213,7 @@ class _Stalled:
     # -- who takes part --------------------------------------------------------------------------
 
     def _party(self, thread: Thread) -> Party:
-        own = self._edges_of(Node(NodeKind.THREAD, thread.id))
+        own = Later(partial(self._edges_of, Node(NodeKind.THREAD, thread.id)))
         party = thread_party(self._snapshot, thread.id, own)
         return Party(party.thread, party.task, party.wait, _since_ns(thread), party.edges)
 

@@ -77,7 +77,7 @@ def _finding(snapshot: Snapshot, words: Words, edges: Edges, pool: Pool, task: T
         because=tuple(_because(snapshot, words, pool, task)),
         core=(Party(None, task.id, None, since_ns, (*own, *held)),),
         victims=tuple(
-            thread_party(snapshot, t.id, tuple(edges.leaving(Node(NodeKind.THREAD, t.id))))
+            thread_party(snapshot, t.id, edges.leaving(Node(NodeKind.THREAD, t.id)))
             for t in waiting
         ),
         pools=(pool.id,),

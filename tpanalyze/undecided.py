@@ -15,11 +15,13 @@ all that stands still did so for ever?  The same rules answer it, less those by 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from heapq import merge
 from typing import Final
 
 from tpanalyze.atoms import ANYBODY, Atom, AtomKind, moves, resolves
+from tpanalyze.compact import Ascending
 from tpanalyze.graphs import reachable
 from tpanalyze.horn import Rule
 from tpanalyze.model import (
@@ -52,10 +54,10 @@ class Standstill:
     still: tuple[ThreadId, ...]
     """they block on objects, or stand at one place"""
     promises: tuple[TaskId, ...]
-    """nobody has set them; or they are tasks of other processes"""
+    """nobody has set them, or they are tasks of other processes; of those that are alike, one"""
     behind: tuple[ThreadId, ...]
     """they wait for results or workers, and move only if one of the others does"""
-    queued: tuple[TaskId, ...]
+    queued: Sequence[TaskId]
     """no worker comes to them before one of the others has moved"""
 
 
@@ -157,23 +159,28 @@ def _waits_for_its_own_lock(snapshot: Snapshot, waiter: Atom) -> bool:
 
 
 def _waiters(snapshot: Snapshot, graph: WaitGraph) -> Iterator[Atom]:
-    """Yield who has long waited for results or workers, or a worker, and would do so for ever."""
+    """Yield who has long waited for results or workers, or a worker, and would do so for ever.
+
+    Of tasks that are alike one, in the place of the last of them.
+    """
     for thread in snapshot.threads.values():
         wait = thread.wait
         owed = isinstance(wait, FutureWait | DrainWait | LockWait)
         waits_long = owed and wait is not None and _is_long(snapshot, wait.since_ns)
         if waits_long and graph.is_stuck(moves(thread.id)):
             yield moves(thread.id)
-    for task in graph.stuck_few:
-        if next(_queued_long(graph, task), None) is not None:
-            yield resolves(task)
+    queued = [
+        (last, task)
+        for task in graph.stuck_few
+        if (last := next(_queued_long(graph, reversed(graph.all_like(task))), None)) is not None
+    ]
+    yield from (resolves(task) for _, task in sorted(queued))
 
 
-def _queued_long(graph: WaitGraph, task: TaskId) -> Iterator[TaskId]:
-    """Yield those that have long been queued of the tasks that are like this one."""
+def _queued_long(graph: WaitGraph, tasks: Iterable[TaskId]) -> Iterator[TaskId]:
+    """Yield those of the tasks that have long been queued."""
     known = graph.snapshot
-    alike = graph.all_like(task)
-    return (one for one in alike if _is_long(known, known.tasks[one].submitted_ns))
+    return (task for task in tasks if _is_long(known, known.tasks[task].submitted_ns))
 
 
 def _leads_to(graph: WaitGraph, waiter: Atom) -> list[Atom]:
@@ -188,5 +195,5 @@ def _standstill(graph: WaitGraph, causes: set[Atom], waiters: set[Atom]) -> Stan
     def tasks(atoms: set[Atom]) -> tuple[TaskId, ...]:
         return tuple(TaskId(a.id) for a in sorted(atoms) if a.kind is AtomKind.RESOLVES)
 
-    queued = sorted(task for one in tasks(waiters) for task in _queued_long(graph, one))
-    return Standstill(threads(causes), tasks(causes), threads(waiters - causes), tuple(queued))
+    queued = Ascending(merge(*(_queued_long(graph, graph.all_like(one)) for one in tasks(waiters))))
+    return Standstill(threads(causes), tasks(causes), threads(waiters - causes), queued)

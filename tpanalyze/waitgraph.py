@@ -7,14 +7,14 @@ run can still bring about; every other atom stays false in every continuation (T
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tpanalyze.alike import one_of_each
 from tpanalyze.atoms import Atom, AtomKind, moves, resolves
 from tpanalyze.findings import Node, NodeKind
-from tpanalyze.horn import Rule, by_head, least_fixpoint
-from tpanalyze.model import PoolId, Snapshot, TaskId, TaskState, ThreadId, ThreadState
+from tpanalyze.horn import Rule, Times, by_head, least_fixpoint
+from tpanalyze.model import Snapshot, TaskId, TaskState, ThreadId, ThreadState
 from tpanalyze.rules import RULES, RuleSource
 
 _NODE_KINDS: Mapping[AtomKind, NodeKind] = {
@@ -38,23 +38,28 @@ class WaitGraph:
     progress: Mapping[Atom, Rule]
     """every atom that can come true, with a rule it does so by, in an order in which it can"""
     few: Snapshot
-    """what the rules are of: the snapshot with one for all queued tasks that are alike"""
-    stand_ins: Mapping[PoolId, TaskId]
-    """which task that is, in each pool that has any; see :mod:`tpanalyze.alike`"""
+    """what the rules are of: the snapshot with one for all tasks that are alike"""
+    members: Mapping[TaskId, Sequence[TaskId]]
+    """all of these, by the first of them, which stands in for them: see :mod:`tpanalyze.alike`"""
+    times: Times
+    """how many an atom of the rules stands for, if for several"""
 
     def standing_for(self, atom: Atom) -> Atom:
         """Return the atom that rules speak of in its place: itself, or that of a stand-in."""
         if atom.kind is not AtomKind.RESOLVES or atom.id in self.few.tasks:
             return atom
-        task = self.snapshot.tasks.get(TaskId(atom.id))
-        return atom if task is None or task.pool is None else resolves(self.stand_ins[task.pool])
+        stand_ins = (one for one, alike in self.members.items() if atom.id in alike)
+        return resolves(next(stand_ins, TaskId(atom.id)))
 
     def is_stuck(self, atom: Atom) -> bool:
         """Return whether no continuation makes the atom true."""
         return self.standing_for(atom) not in self.progress
 
     def hindrances(self, atom: Atom) -> tuple[Atom, ...]:
-        """Return what would have to come true first, and cannot: the stuck part of its rules."""
+        """Return what would have to come true first, and cannot: the stuck part of its rules.
+
+        Of those that are alike, the one that stands in for them.
+        """
         rules = self.rules.get(self.standing_for(atom), ())
         return tuple(dict.fromkeys(a for rule in rules for a in rule.body if self.is_stuck(a)))
 
@@ -75,20 +80,22 @@ class WaitGraph:
         queued = (t.id for t in self.few.tasks.values() if t.state is TaskState.QUEUED)
         return tuple(sorted(task for task in queued if self.is_stuck(resolves(task))))
 
-    def all_like(self, task: TaskId) -> Iterator[TaskId]:
-        """Yield the task, and those that it stands in for."""
-        yield task
-        pool = self.few.tasks[task].pool
-        if pool is not None and self.stand_ins.get(pool) == task:
-            known, few = self.snapshot.tasks, self.few.tasks
-            yield from (n for n in self.snapshot.pools[pool].queue if n not in few and n in known)
+    def all_like(self, task: TaskId) -> Sequence[TaskId]:
+        """Return the task and those that it stands in for, smallest number first."""
+        return self.members.get(task, (task,))
 
 
-def build(snapshot: Snapshot, sources: Iterable[RuleSource] = RULES) -> WaitGraph:
-    """Return the wait-for graph of the snapshot.  Cost: linear in the size of the snapshot."""
-    few, stand_ins = one_of_each(snapshot)
+def build(
+    snapshot: Snapshot, sources: Iterable[RuleSource] = RULES, *, one_by_one: bool = False
+) -> WaitGraph:
+    """Return the wait-for graph of the snapshot.  Cost: linear in the size of the snapshot.
+
+    With `one_by_one` each task that a rule names is there, though others are like it.
+    """
+    few, members = one_of_each(snapshot, nameless=one_by_one)
     rules = [rule for source in sources for rule in source(few)]
-    return WaitGraph(snapshot, by_head(rules), least_fixpoint(rules), few, stand_ins)
+    times = {resolves(task): many for task, many in few.times.items()}
+    return WaitGraph(snapshot, by_head(rules), least_fixpoint(rules, times), few, members, times)
 
 
 def node_of(atom: Atom) -> Node | None:
@@ -123,6 +130,7 @@ def atom_of(node: Node) -> Atom:
 def why(graph: WaitGraph, node: Node) -> tuple[Step, ...]:
     """Return the chain of reasons why the node can still get on, or why it never will.
 
+    The graph was built `one_by_one`: all that a step leans on is named.
     The first step speaks of the node; every atom a step leans on has a step of its own after it.
     If the node can get on, the chain ends in facts; if not, it closes upon itself.
     """

@@ -6,6 +6,7 @@ closed, or nobody is left to run it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from tpanalyze.describe import at, listing
@@ -39,7 +40,8 @@ def _summary(case: Case) -> str:
     promises = tuple(task for loop in loops for task in _owed(case, loop))
     what = words.tasks([task.id for task in promises])
     if not runners:
-        waiting = next(t for t, wait in case.waits if set(_ids(promises)) & set(wait.futures))
+        owed = set(_ids(promises))
+        waiting = next(t for t, wait in case.waits if owed.intersection(wait.futures))
         why = "is closed" if all(loop.closed for loop in loops) else "no thread runs any more"
         return (
             f"{who(case, waiting)} waits for {what}, which {words.pools(_pool_ids(loops))} was to "
@@ -73,7 +75,7 @@ def _pool_ids(pools: list[Pool]) -> list[PoolId]:
     return [pool.id for pool in pools]
 
 
-def _awaited(thread: Thread) -> tuple[int, ...]:
+def _awaited(thread: Thread) -> Sequence[int]:
     return thread.wait.futures if isinstance(thread.wait, FutureWait) else ()
 
 
@@ -122,7 +124,8 @@ def _of_a_blocked_loop(case: Case, loop: Pool, runner: Thread) -> list[Advice]:
 def _of_a_dead_loop(case: Case, loop: Pool) -> list[Advice]:
     promises = _owed(case, loop)
     made = at(promises[0].submit_site)
-    waiting = [t for t, wait in case.waits if set(_ids(promises)) & set(wait.futures)]
+    owed = set(_ids(promises))
+    waiting = [t for t, wait in case.waits if owed.intersection(wait.futures)]
     name = listing([member(case, thread) for thread in waiting])
     return [
         Advice(

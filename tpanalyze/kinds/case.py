@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tpanalyze.atoms import ANYBODY, Atom, AtomKind, ends, frees, moves, released
+from tpanalyze.compact import each_once
 from tpanalyze.describe import Words
 from tpanalyze.findings import Advice
 from tpanalyze.graphs import reachable
@@ -137,7 +138,7 @@ class Case:
     def awaited(self, wait: FutureWait) -> tuple[Task, ...]:
         """Return the futures of the core that the wait is for."""
         members = {task.id: task for task in (*self.queued, *self.running, *self.promises)}
-        return tuple(members[f] for f in dict.fromkeys(wait.futures) if f in members)
+        return tuple(members[f] for f in each_once(wait.futures) if f in members)
 
     def must_end(self, thread: ThreadId) -> bool:
         """Return whether a wait of the core is for the end of the thread."""

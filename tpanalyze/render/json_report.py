@@ -59,6 +59,7 @@ from typing import Final
 
 import orjson
 
+from tpanalyze.compact import each_once
 from tpanalyze.describe import waits_in_callback
 from tpanalyze.findings import Edge, Finding, Node, NodeKind, Party, Report, Step
 from tpanalyze.model import (
@@ -185,7 +186,7 @@ def _wait(snapshot: Snapshot, wait: Wait | None) -> dict[str, Json]:
         "timed": None if wait is None else wait.timed,
         "timeout_ns": None if wait is None else wait.timeout_ns,
         "need": None if futures is None else futures.need,
-        "of": None if futures is None else len(dict.fromkeys(futures.futures)),
+        "of": None if futures is None else len(each_once(futures.futures)),
         "object": _object(snapshot, wait),
     }
 

@@ -323,10 +323,13 @@ class _Text:
         most = "other processes"
         if pool.max_workers is not None:
             most = counted(pool.max_workers, "other process", "other processes")
-        tasks = [t for t in self._snapshot.tasks.values() if t.pool == pool.id and not t.done]
+        states: Counter[TaskState] = Counter()
+        for _, task in self._snapshot.tasks.items():  # noqa: PERF102  # `values` looks each up
+            if task.pool == pool.id and not task.done:
+                states[task.state] += 1
         if pool.results is None:
-            return [most, f"{counted(len(tasks), 'task')} sent there and not back"]
-        away = sum(task.state is TaskState.RUNNING for task in tasks)
+            return [most, f"{counted(states.total(), 'task')} sent there and not back"]
+        away = states[TaskState.RUNNING]
         sent = f"{counted(away, 'task')} sent there and not back"
         return [most, sent, f"{len(pool.queue)} queued"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from tpanalyze.atoms import Atom, resolves, taken
 from tpanalyze.model import (
@@ -55,6 +55,11 @@ def target(task: Task, wait: FutureWait) -> Atom:
     if task.state is TaskState.CANCELLED and not wait.counts_cancelled:
         return taken(task.id)
     return resolves(task.id)
+
+
+def how_many(snapshot: Snapshot, tasks: Iterable[Task]) -> int:
+    """Return how many tasks these are, and those that they stand in for."""
+    return sum(snapshot.times.get(task.id, 1) for task in tasks)
 
 
 def is_promise(task: Task) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from tpanalyze.atoms import Atom, AtomKind, moves
+from tpanalyze.compact import each_once
 from tpanalyze.horn import Rule
 from tpanalyze.model import FutureWait, Snapshot, TaskId, TaskState, ThreadId
-from tpanalyze.rules.ask import target
+from tpanalyze.rules.ask import how_many, target
 
 FIRST_EXCEPTION: Final = "wait(FIRST_EXCEPTION)"
 
@@ -26,7 +27,7 @@ def a_wait_ends_when_enough_futures_are_done(snapshot: Snapshot) -> Iterator[Rul
     A set of futures that several threads wait for is one atom, so that the rules stay linear in
     the size of the state.
     """
-    shared: dict[tuple[tuple[TaskId, ...], int, bool], Atom] = {}
+    shared: dict[tuple[Sequence[TaskId], int, bool], Atom] = {}
     for thread, wait in untimed(snapshot):
         if wait.operation == FIRST_EXCEPTION:
             continue
@@ -34,9 +35,10 @@ def a_wait_ends_when_enough_futures_are_done(snapshot: Snapshot) -> Iterator[Rul
         enough = shared.get(key)
         if enough is None:
             enough = shared[key] = Atom(AtomKind.ENOUGH, len(shared))
-            futures = dict.fromkeys(wait.futures)
+            futures = each_once(wait.futures)
             tasks = [snapshot.tasks[future] for future in futures if future in snapshot.tasks]
-            need = min(wait.need, len(futures)) - (len(futures) - len(tasks))
+            unknown = len(futures) - len(tasks)
+            need = min(wait.need, unknown + how_many(snapshot, tasks)) - unknown
             body = tuple(target(task, wait) for task in tasks)
             yield Rule(enough, max(need, 0), body, "so many of the futures can become done")
         yield Rule(moves(thread), 1, (enough,), "enough futures it waits for can become done")
@@ -52,7 +54,7 @@ def a_wait_for_an_exception_ends_when_one_may_fail(snapshot: Snapshot) -> Iterat
     for thread, wait in untimed(snapshot):
         if wait.operation != FIRST_EXCEPTION:
             continue
-        tasks = [snapshot.tasks.get(future) for future in dict.fromkeys(wait.futures)]
+        tasks = [snapshot.tasks.get(future) for future in each_once(wait.futures)]
         known = [task for task in tasks if task is not None]
         if len(known) < len(tasks) or any(task.state is TaskState.FAILED for task in known):
             yield Rule(moves(thread), 0, (), "one of the futures it waits for has failed")
@@ -61,4 +63,5 @@ def a_wait_for_an_exception_ends_when_one_may_fail(snapshot: Snapshot) -> Iterat
             yield Rule(moves(thread), 1, body, "one of the futures it waits for may still fail")
         else:
             body = tuple(target(task, wait) for task in known)
-            yield Rule(moves(thread), len(body), body, "all futures it waits for can become done")
+            need = how_many(snapshot, known)
+            yield Rule(moves(thread), need, body, "all futures it waits for can become done")

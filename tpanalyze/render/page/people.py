@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from tpanalyze.compact import each_once
 from tpanalyze.describe import Words, counted, duration, moment, waits_in_callback
 from tpanalyze.findings import Report
 from tpanalyze.model import (
@@ -128,7 +129,7 @@ class People:
         words = text(self._words.wait(wait))
         if not isinstance(wait, FutureWait):
             return words
-        futures = tuple(dict.fromkeys(wait.futures))
+        futures = each_once(wait.futures)
         if len(futures) == 1:
             return self._link("task", futures[0])
         links = [self._link("task", task) for task in futures[:_LINKS]]
