@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import tpanalyze
 from benchmarks.made_trace import AWAITED, ELSEWHERE, PROMISED, QUEUED, STUCK, write
-from benchmarks.measure import PATIENCE_S, ROOT, Figure
+from benchmarks.measure import PATIENCE_S, ROOT, Figure, environment
 from tpanalyze.products import PRODUCTS
 
 LENGTHS = (10_000, 100_000, 1_000_000, 10_000_000)
@@ -94,7 +93,7 @@ def _once(name: str, trace: Path) -> dict[str, int]:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.analyser", name, str(trace)],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env=environment(),
         stdout=subprocess.PIPE,
         timeout=PATIENCE_S,
         check=True,
@@ -133,7 +132,7 @@ def _command(words: list[str], times: int) -> Figure:
         subprocess.run(
             [sys.executable, "-m", "tpanalyze", *words],
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env=environment(),
             stdout=subprocess.DEVNULL,
             check=True,
         )

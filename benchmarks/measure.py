@@ -54,9 +54,15 @@ class Setup:
 
     def environment(self) -> dict[str, str]:
         """Return the environment it runs in."""
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("TPRECORD")}
-        clean["PYTHONPATH"] = str(ROOT)
-        return {**clean, "TPRECORD_CORE": self.core} if self.core else clean
+        return {**environment(), "TPRECORD_CORE": self.core} if self.core else environment()
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of whatever is measured: this project as if it were installed."""
+    # whoever installs a package has it compiled; here the first run does it
+    left_out = ("TPRECORD", "PYTHONDONTWRITEBYTECODE")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
+    return {**kept, "PYTHONPATH": str(ROOT)}
 
 
 TPRECORD = ("-m", "tprecord", "-q", "-o", "{trace}")
