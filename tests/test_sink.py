@@ -61,6 +61,36 @@ def test_what_went_into_another_file_is_written_again_at_the_end(
     assert (tmp_path / "trace.jsonl").read_bytes() == b"[1]\n[2]\n"
 
 
+def test_what_went_into_another_file_is_written_again_before_a_new_one_begins(
+    tmp_path: Path, goes_astray: Callable[[], None]
+) -> None:
+    sink = Sink(str(tmp_path / "trace.jsonl"), new=False)
+    write(sink, b"[1]\n")
+    goes_astray()
+    write(sink, b"[2]\n")
+    taken = sink._descriptor
+    sink.rotate(b"[3]\n", str(tmp_path / "archive.jsonl"))
+    os.fstat(taken)  # is the app's, and open
+    write(sink, b"[4]\n")
+    sink.close()
+    assert (tmp_path / "archive.jsonl").read_bytes() == b"[1]\n[2]\n"
+    assert (tmp_path / "trace.jsonl").read_bytes() == b"[3]\n[4]\n"
+    os.close(taken)
+
+
+def test_who_is_stuck_in_a_write_is_not_waited_for_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = Sink(str(tmp_path / "trace.jsonl"), new=False)
+    sink.tail.extend(b"[1]\n")  # another thread is at it
+    opened: list[str] = []
+    monkeypatch.setattr(os, "write", opened.append)
+    os.close(sink._descriptor)
+    monkeypatch.setattr(os, "open", opened.append)
+    sink.close()
+    assert opened == []
+
+
 def test_what_reached_the_file_is_not_written_again(tmp_path: Path) -> None:
     sink = Sink(str(tmp_path / "trace.jsonl"), new=False)
     write(sink, b"[1]\n")

@@ -111,8 +111,6 @@ class Names:
         self.sizes: dict[int, tuple[int | None, object, object]] = {}
         """``id(executor)`` -> its ``max_workers`` as it was last told, None: not known; and what it
         was told by: see `_seen`"""
-        self.plain_pool: Any = None
-        """the class whose objects have no code of the app's that reading an attribute could run"""
         self.functions = table()
         """``id(code)`` -> number"""
         self._named_functions: dict[tuple[str, str], int] = {}
@@ -243,8 +241,11 @@ class Names:
             number = self._next["pool"]()
             has = variables(executor)
             threads, queue = has.get("_threads"), has.get("_work_queue")
+            seen = _seen(
+                executor
+            )  # before it is worked out: whoever changes it now is noticed later
             size = _size(executor)
-            self.sizes[id(executor)] = size, *_seen(executor)
+            self.sizes[id(executor)] = size, *seen
             self._define(
                 {
                     "pool": number,
@@ -270,19 +271,17 @@ class Names:
         changed = []
         for key, (told, limit, kind) in list(self.sizes.items()):
             watcher = self._watchers.get(key)
-            executor: Any = None if watcher is None else watcher()
-            if type(executor) is self.plain_pool:  # each wait comes here: most find nothing new
-                try:
-                    if executor._max_workers is limit and type(executor._work_queue) is kind:
-                        continue
-                except AttributeError:
-                    pass  # somebody has deleted them
+            executor = None if watcher is None else watcher()
+            has = variables(executor)
+            if has.get("_max_workers") is limit and type(has.get("_work_queue")) is kind:
+                continue  # each wait comes here, and most find nothing new
             number = self.pools.get(key)
             if executor is None or number is None:
                 self.sizes.pop(key, None)
                 continue
+            seen = _seen(executor)
             size = _size(executor)
-            self.sizes[key] = size, *_seen(executor)
+            self.sizes[key] = size, *seen
             if size != told:
                 changed.append((number, size))
         return changed

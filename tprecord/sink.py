@@ -12,7 +12,7 @@ import errno
 import os
 import stat
 from _functools import partial  # type: ignore[import-not-found]
-from _operator import call, delitem
+from _operator import call, delitem, setitem
 from time import sleep
 
 from tprecord import compat
@@ -29,7 +29,8 @@ READER_TRIES, READER_PAUSE_S = 50, 0.02
 """How often to look whether somebody reads a pipe, and how long to wait in between."""
 
 IGNORED = _signal.SIG_IGN
-CAN_MASK = hasattr(_signal, "pthread_sigmask")
+DEADLY = [getattr(_signal, name) for name in ("SIGPIPE", "SIGXFSZ") if hasattr(_signal, name)]
+"""What a write can raise, and end the process with: CPython ignores them, an app may not."""
 
 
 class SinkError(OSError):
@@ -91,8 +92,6 @@ class Sink:
         status = os.fstat(self._descriptor)
         self._file = status.st_dev, status.st_ino
         self.regular = stat.S_ISREG(status.st_mode)
-        self._deadly = getattr(_signal, "SIGXFSZ" if self.regular else "SIGPIPE", None)
-        """what a write can raise, and end the process with: CPython ignores it, an app may not"""
         self._written = b""
         """what was written last"""
         self._abandoned = False
@@ -135,6 +134,8 @@ class Sink:
         Nothing may be left to be written.  At every moment there is a whole file at the path, or
         at `archive`.  Raises OSError, and then nothing has changed.
         """
+        self._check()  # what was written last may be missing
+        self.write()
         new = self.path + ".new"
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0)
         if self._packer is not None:
@@ -157,24 +158,25 @@ class Sink:
         except BaseException:
             os.close(descriptor)
             raise
-        old, self._descriptor = self._descriptor, _move_up(descriptor)
+        old = self._descriptor, self._file
+        self._descriptor = _move_up(descriptor)
         self._file = _identity(self._descriptor)
         self._written, self.size = b"", len(begin)
-        os.close(old)
+        _close(*old)
 
     def _write(self) -> None:
         """Write what can be, and take it off the tail."""
-        deadly = self._deadly
-        if deadly is None or not CAN_MASK or _signal.getsignal(deadly) is IGNORED:
+        deadly = [s for s in DEADLY if _signal.getsignal(s) is not IGNORED]
+        if not deadly or not hasattr(_signal, "pthread_sigmask"):
             self._write_now()
             return
-        # The app wants to be told by this signal what becomes of its own writes, not of ours.
-        before = _signal.pthread_sigmask(_signal.SIG_BLOCK, (deadly,))
+        # The app wants to be told by these signals what becomes of its own writes, not of ours.
+        before = _signal.pthread_sigmask(_signal.SIG_BLOCK, deadly)
         try:
             self._write_now()
         except OSError as error:
-            if error.errno in (errno.EPIPE, errno.EFBIG) and deadly not in before:
-                _signal.sigtimedwait((deadly,), 0)
+            if error.errno in (errno.EPIPE, errno.EFBIG) and not before.intersection(deadly):
+                _signal.sigtimedwait(deadly, 0)
             raise
         finally:
             _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
@@ -193,29 +195,34 @@ class Sink:
         except OSError:
             status = None
         if status is None or (status.st_dev, status.st_ino) != self._file:
-            self._open_again()
-            if self.regular and not self._abandoned:
-                self._take_back()
+            if not self._abandoned:
+                self._go_on_with(self._open_again())
         elif self.regular and not status.st_nlink:
             raise SinkError("somebody has deleted the file")
 
-    def _take_back(self) -> None:
-        """The app has closed the descriptor: it may have been just before the last write."""
-        missing = self.size - os.fstat(self._descriptor).st_size
-        if missing > 0:
-            self._out[:0] = self._written[-missing:]
-            self.size -= min(missing, len(self._written))
-        self._written = b""
-
-    def _open_again(self) -> None:
-        if self._abandoned:
-            return
+    def _open_again(self) -> int:
         flags = os.O_WRONLY | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
         descriptor = _open(self.path, flags | getattr(os, "O_NONBLOCK", 0))
         if _identity(descriptor) != self._file:
             os.close(descriptor)
             raise SinkError("the app closed the trace, and another file has taken its name")
-        self._descriptor = _move_up(descriptor)
+        return _move_up(descriptor)
+
+    def _go_on_with(self, descriptor: int) -> None:
+        """Write to this one from here on: the app has closed the old one.
+
+        If it did so between the last check and the last write, that went into whatever has the
+        number now: it is missing in the file, and is to be written again.
+        """
+        missing = self.size - os.fstat(descriptor).st_size if self.regular else 0
+        back = self._written[-missing:] if missing > 0 else b""
+        steps = (
+            partial(setitem, self._out, slice(0, 0), back),
+            partial(setattr, self, "size", self.size - len(back)),
+            partial(setattr, self, "_written", b""),
+            partial(setattr, self, "_descriptor", descriptor),
+        )
+        list(map(call, steps))  # C code calls C code: a Ctrl-C lands before all of it or after
 
     @property
     def opened(self) -> bool:
@@ -246,20 +253,16 @@ class Sink:
     def close(self) -> None:
         """Close the file if it is still ours; what is written afterwards goes nowhere."""
         try:
-            going_on = bool(self._out)  # in another thread, which may be stuck there
-            if self._packer is not None:
-                self._packer.end(self._out)
-            self._check()
-            if self._packer is not None or not going_on:
+            if not self._out:  # else another thread is at it, and may be stuck there
+                if self.regular:
+                    self._check()
+                if self._packer is not None:
+                    self._packer.end(self._out)
                 self.write()
         except OSError:
             pass  # nothing more can be written
         self._abandoned = True
-        try:
-            if _identity(self._descriptor) == self._file:
-                os.close(self._descriptor)
-        except OSError:
-            pass  # the app has closed it
+        _close(self._descriptor, self._file)
 
 
 class LateSink:
@@ -404,6 +407,15 @@ def _refuse_foreign(path: str) -> None:
 def _identity(descriptor: int) -> tuple[int, int]:
     status = os.fstat(descriptor)
     return status.st_dev, status.st_ino
+
+
+def _close(descriptor: int, file: tuple[int, int]) -> None:
+    """Close a descriptor if it is still this file's."""
+    try:
+        if _identity(descriptor) == file:
+            os.close(descriptor)
+    except OSError:
+        pass  # the app has closed it
 
 
 def _move_up(descriptor: int) -> int:

@@ -37,7 +37,7 @@ ALL = 0
 
 def install(monitor: Monitor, thread: ModuleType) -> None:
     """Watch executors: their queue, the lives of their workers, their shutdown."""
-    executor = monitor.names.plain_pool = thread.ThreadPoolExecutor
+    executor = thread.ThreadPoolExecutor
     monitor.hot.item_init = thread._WorkItem.__init__.__code__
     monitor.hot.submit = _unwrapped(executor.submit).__code__
     monitor.names.recorded |= {
