@@ -35,11 +35,17 @@ def write(sink: Sink, line: bytes) -> None:
     assert not sink.is_behind()
 
 
+def begun(directory: Path) -> Sink:
+    """Return a trace that has its first line."""
+    sink = Sink(str(directory / "trace.jsonl"), new=False)
+    write(sink, b"[1]\n")
+    return sink
+
+
 def test_what_went_into_another_file_is_written_again_with_what_comes_next(
     tmp_path: Path, goes_astray: Callable[[], None]
 ) -> None:
-    sink = Sink(str(tmp_path / "trace.jsonl"), new=False)
-    write(sink, b"[1]\n")
+    sink = begun(tmp_path)
     goes_astray()
     write(sink, b"[2]\n")
     assert (tmp_path / "trace.jsonl").read_bytes() == b"[1]\n"
@@ -53,8 +59,7 @@ def test_what_went_into_another_file_is_written_again_with_what_comes_next(
 def test_what_went_into_another_file_is_written_again_at_the_end(
     tmp_path: Path, goes_astray: Callable[[], None]
 ) -> None:
-    sink = Sink(str(tmp_path / "trace.jsonl"), new=False)
-    write(sink, b"[1]\n")
+    sink = begun(tmp_path)
     goes_astray()
     write(sink, b"[2]\n")
     sink.close()
@@ -64,8 +69,7 @@ def test_what_went_into_another_file_is_written_again_at_the_end(
 def test_what_went_into_another_file_is_written_again_before_a_new_one_begins(
     tmp_path: Path, goes_astray: Callable[[], None]
 ) -> None:
-    sink = Sink(str(tmp_path / "trace.jsonl"), new=False)
-    write(sink, b"[1]\n")
+    sink = begun(tmp_path)
     goes_astray()
     write(sink, b"[2]\n")
     taken = sink._descriptor
@@ -92,8 +96,7 @@ def test_who_is_stuck_in_a_write_is_not_waited_for_at_the_end(
 
 
 def test_what_reached_the_file_is_not_written_again(tmp_path: Path) -> None:
-    sink = Sink(str(tmp_path / "trace.jsonl"), new=False)
-    write(sink, b"[1]\n")
+    sink = begun(tmp_path)
     os.close(sink._descriptor)
     write(sink, b"[2]\n")
     os.close(sink._descriptor)
@@ -104,8 +107,7 @@ def test_what_reached_the_file_is_not_written_again(tmp_path: Path) -> None:
 def test_a_descriptor_that_is_the_app_s_now_is_neither_written_to_nor_closed(
     tmp_path: Path,
 ) -> None:
-    sink = Sink(str(tmp_path / "trace.jsonl"), new=False)
-    write(sink, b"[1]\n")
+    sink = begun(tmp_path)
     taken = sink._descriptor
     its_own = os.open(tmp_path / "the app's own", os.O_WRONLY | os.O_CREAT)
     os.dup2(its_own, taken)

@@ -241,9 +241,7 @@ class Names:
             number = self._next["pool"]()
             has = variables(executor)
             threads, queue = has.get("_threads"), has.get("_work_queue")
-            seen = _seen(
-                executor
-            )  # before it is worked out: whoever changes it now is noticed later
+            seen = _seen(executor)  # first: whoever changes it before `_size` is noticed later
             size = _size(executor)
             self.sizes[id(executor)] = size, *seen
             self._define(

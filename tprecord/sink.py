@@ -212,7 +212,8 @@ class Sink:
         """Write to this one from here on: the app has closed the old one.
 
         If it did so between the last check and the last write, that went into whatever has the
-        number now: it is missing in the file, and is to be written again.
+        number now: it is missing in the file, and is to be written again.  Until something more is
+        written, or the file is closed, it stays missing.
         """
         missing = self.size - os.fstat(descriptor).st_size if self.regular else 0
         back = self._written[-missing:] if missing > 0 else b""
